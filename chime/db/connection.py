@@ -1,0 +1,103 @@
+"""Opening one encrypted SQLite file.
+
+Promise: a connection that comes out of here is encrypted with the given key, has every setting below (read back, not
+assumed) and is refused ATTACH and DETACH by an authorizer, so no statement can name a second file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NewType
+
+from sqlcipher3 import dbapi2
+
+from chime.errors import Unavailable
+
+Key = NewType("Key", bytes)
+"""A raw 256-bit file key."""
+
+# The WAL-reset corruption was fixed in 3.51.3 (performance.md 2.5); nothing older may touch a customer's file.
+MINIMUM_SQLITE = (3, 51, 3)
+BUSY_TIMEOUT = 5_000
+
+_SETTINGS: tuple[tuple[str, str, object], ...] = (
+    ("synchronous", "FULL", 2),
+    ("foreign_keys", "ON", 1),
+    ("trusted_schema", "OFF", 0),
+    ("cell_size_check", "ON", 1),
+    ("secure_delete", "FAST", 2),
+    ("busy_timeout", str(BUSY_TIMEOUT), BUSY_TIMEOUT),
+    ("temp_store", "MEMORY", 2),
+    ("journal_size_limit", "67108864", 67_108_864),
+)
+
+
+class StorageUnavailable(Unavailable):
+    """The file cannot be read or written now: full, read-only, damaged, locked, or the key is not its key."""
+
+
+def open_connection(path: Path, key: Key, *, writes: bool, create: bool = False) -> Any:
+    """A DB-API connection in autocommit mode. Raises StorageUnavailable when the file or key does not fit.
+
+    Only a writer checkpoints: two connections doing so at once is what the WAL-reset bug needed.
+    """
+    mode = "rwc" if create else "rw"
+    with translated(path):
+        connection = dbapi2.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
+                                    check_same_thread=False, cached_statements=256)
+    try:
+        with translated(path):
+            _prepare(connection, key, writes=writes)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: Any, key: Key, *, writes: bool) -> None:
+    # A wrong key is our caller's to report; SQLCipher's own lines on stderr say nothing a person can use.
+    connection.execute("PRAGMA cipher_log_level = NONE")
+    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    if connection.execute("PRAGMA cipher_version").fetchone() is None:
+        raise StorageUnavailable("this SQLite cannot encrypt; reinstall Chime with its own packages")
+    version = tuple(int(part) for part in dbapi2.sqlite_version.split("."))
+    if version < MINIMUM_SQLITE:
+        raise StorageUnavailable(f"SQLite {dbapi2.sqlite_version} is too old; reinstall Chime with its own packages")
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise StorageUnavailable("the file system does not allow write-ahead logging")
+    for name, value, expected in _SETTINGS:
+        connection.execute(f"PRAGMA {name} = {value}")
+        _expect(connection, name, expected)
+    connection.execute(f"PRAGMA wal_autocheckpoint = {2000 if writes else 0}")
+    if not writes:
+        connection.execute("PRAGMA query_only = ON")
+        _expect(connection, "query_only", 1)
+    connection.set_authorizer(_one_file_only)
+
+
+def _expect(connection: Any, name: str, expected: object) -> None:
+    found = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    if found != expected:
+        raise StorageUnavailable(f"SQLite did not take the setting {name} = {expected!r} (it says {found!r})")
+
+
+def _one_file_only(action: int, first: str | None, *_: object) -> int:
+    # VACUUM attaches an unnamed temporary file itself; anything with a name would be a second file.
+    if action == dbapi2.SQLITE_ATTACH and first != "":
+        return int(dbapi2.SQLITE_DENY)
+    return int(dbapi2.SQLITE_OK)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turns the driver's errors about the file into StorageUnavailable; programming errors stay what they are."""
+    try:
+        yield
+    except (dbapi2.OperationalError, dbapi2.DatabaseError) as error:
+        if isinstance(error, dbapi2.IntegrityError | dbapi2.ProgrammingError):
+            raise
+        if "no such" in str(error) or "syntax error" in str(error):
+            raise
+        raise StorageUnavailable(f"{path.name} cannot be used: {error}") from error

@@ -1,0 +1,18 @@
+"""Workspaces: one folder each, with two encrypted files and its media; and control.db, which knows where they are.
+
+Promise: code that holds a `Workspace` can reach that workspace's files and no other's. Every change goes through
+`write(actor)`, which refuses to commit what nobody audited, or through `ingest(source)`, whose callers are few and
+listed in `tests/architecture`.
+"""
+
+from chime.workspaces.control import Control, WorkspaceRecord
+from chime.workspaces.files import StoredFiles
+from chime.workspaces.keys import KeyRing, find_master_key, make_master_key
+from chime.workspaces.provision import create_control, create_workspace, migrate_all
+from chime.workspaces.registry import Registry
+from chime.workspaces.transaction import JobNudge, LiveNudge, Transaction, Unaudited
+from chime.workspaces.workspace import Workspace
+
+__all__ = ["Control", "JobNudge", "KeyRing", "LiveNudge", "Registry", "StoredFiles", "Transaction", "Unaudited",
+           "Workspace", "WorkspaceRecord", "create_control", "create_workspace", "find_master_key", "make_master_key",
+           "migrate_all"]

@@ -1,0 +1,139 @@
+"""control.db: people, sessions, memberships, which app and number belongs to whom. No customer's words.
+
+Routing is asked for on every webhook, so answers are kept in memory until the file changes (`data_version`, one
+cheap read, also sees the command line's writes).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from chime.clock import Clock
+from chime.db import DatabaseFile
+from chime.ids import Ids
+from chime.security.vault import Secret
+from chime.workspaces.keys import KeyRing
+from chime.workspaces.transaction import AfterCommit, Writes
+
+T = TypeVar("T")
+
+
+class WorkspaceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A workspace as control.db knows it."""
+
+    id: str
+    slug: str
+    name: str
+    state: str
+    time_zone: str
+    created_at: int
+
+
+class MetaApp(msgspec.Struct, frozen=True, kw_only=True):
+    """A Meta app that posts to us. The app key is the opaque part of its webhook address."""
+
+    id: str
+    app_id: str
+    app_key: str
+    app_secret_sealed: bytes
+    verify_token_sealed: bytes
+
+
+class OpenApp(msgspec.Struct, frozen=True):
+    """A Meta app with its secrets open, for checking a signature."""
+
+    id: str
+    secret: bytes
+    verify_token: Secret
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a phone number id leads."""
+
+    phone_number_id: str
+    waba_id: str
+    workspace_id: str
+    channel_id: str
+
+
+_WORKSPACE = "SELECT id, slug, name, state, time_zone, created_at FROM workspace"
+
+
+class Control:
+    """The open control.db."""
+
+    def __init__(self, db: DatabaseFile, keys: KeyRing, clock: Clock, ids: Ids, after_commit: AfterCommit) -> None:
+        self.db = db
+        self.keys = keys
+        self.vault = keys.control_vault()
+        writes = Writes(db, clock, ids, after_commit)
+        self.write = writes.write
+        self.ingest = writes.ingest
+        self._apps: dict[str, OpenApp | None] = {}
+        self._routes: dict[str, Route | None] = {}
+        self._version: Any = None
+
+    @classmethod
+    async def open(cls, data_dir: Path, keys: KeyRing, clock: Clock, ids: Ids,
+                   after_commit: AfterCommit = lambda committed: None) -> Control:
+        db = await DatabaseFile.open(data_dir / "control.db", keys.control_file)
+        return cls(db, keys, clock, ids, after_commit)
+
+    async def workspaces(self) -> list[WorkspaceRecord]:
+        return await self.db.all(WorkspaceRecord, f"{_WORKSPACE} ORDER BY name")
+
+    async def workspace(self, id_or_name: str) -> WorkspaceRecord | None:
+        """By id, name or slug: whatever a person at the shell has at hand."""
+        return await self.db.one(WorkspaceRecord, f"{_WORKSPACE} WHERE id = ?1 OR slug = ?1 OR name = ?1", id_or_name)
+
+    async def workspace_by_slug(self, slug: str) -> WorkspaceRecord | None:
+        return await self.db.one(WorkspaceRecord, f"{_WORKSPACE} WHERE slug = ?", slug)
+
+    async def app(self, app_key: str) -> OpenApp | None:
+        """The Meta app of a webhook address, its secrets open."""
+        await self._forget_when_changed()
+        if app_key not in self._apps:
+            row = await self.db.one(
+                MetaApp, "SELECT id, app_id, app_key, app_secret_sealed, verify_token_sealed FROM meta_app "
+                "WHERE app_key = ?", app_key)
+            if row is None:
+                return None
+            self._apps[app_key] = self._opened(row)
+        return self._apps[app_key]
+
+    def _opened(self, row: MetaApp) -> OpenApp:
+        secret = self.vault.open(row.app_secret_sealed, table="meta_app", row=row.id, column="app_secret")
+        token = self.vault.open(row.verify_token_sealed, table="meta_app", row=row.id, column="verify_token")
+        return OpenApp(row.id, secret.reveal().encode(), token)
+
+    async def app_by_id(self, meta_app_id: str) -> OpenApp | None:
+        """The same, by our own id of the app."""
+        key = await self.db.value("SELECT app_key FROM meta_app WHERE id = ?", meta_app_id)
+        return await self.app(key) if key else None
+
+    async def route(self, phone_number_id: str) -> Route | None:
+        """Where a number leads, or None when nobody claimed it."""
+        await self._forget_when_changed()
+        if phone_number_id not in self._routes:
+            self._routes[phone_number_id] = await self.db.one(
+                Route, "SELECT phone_number_id, waba_id, workspace_id, channel_id FROM channel_route "
+                "WHERE phone_number_id = ?", phone_number_id)
+        return self._routes[phone_number_id]
+
+    async def workspaces_of_waba(self, waba_id: str) -> list[str]:
+        """The workspaces with a number of this WhatsApp Business Account; nearly always one."""
+        rows = await self.db.rows("SELECT DISTINCT workspace_id FROM channel_route WHERE waba_id = ?", waba_id)
+        return [row[0] for row in rows]
+
+    async def _forget_when_changed(self) -> None:
+        version = await self.db.value("PRAGMA data_version")
+        if version != self._version:
+            self._apps.clear()
+            self._routes.clear()
+            self._version = version
+
+    async def close(self) -> None:
+        await self.db.close()

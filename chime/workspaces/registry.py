@@ -1,0 +1,112 @@
+"""The open workspaces: opened on first use, the least recently used closed when there are many.
+
+Opening takes about a millisecond; the bound is for threads and file descriptors, not for speed (anchors.md 4.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from chime.clock import Clock
+from chime.db import DatabaseFile, GroupCommit, Kind
+from chime.db.migrate import migrate
+from chime.errors import NotFound
+from chime.ids import Ids
+from chime.workspaces.control import Control
+from chime.workspaces.keys import WorkspaceKeys
+from chime.workspaces.transaction import Committed
+from chime.workspaces.workspace import Workspace
+
+MOST_OPEN = 64
+OnCommit = Callable[[str, Committed], None]
+
+
+class Registry:
+    """Hands out open workspaces. `on_commit` gets the workspace's id and what its transactions left to do."""
+
+    def __init__(self, data_dir: Path, control: Control, clock: Clock, ids: Ids, *, most_open: int = MOST_OPEN) -> None:
+        self._data_dir = data_dir
+        self._control = control
+        self._clock = clock
+        self._ids = ids
+        self._most_open = most_open
+        self._open: OrderedDict[str, Workspace] = OrderedDict()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="journal")
+        self.on_commit: OnCommit = lambda workspace_id, committed: None
+
+    @asynccontextmanager
+    async def use(self, workspace_id: str) -> AsyncIterator[Workspace]:
+        """The open workspace; it stays open at least until the end of the block. Raises NotFound."""
+        workspace = await self._get(workspace_id)
+        workspace.users += 1
+        try:
+            yield workspace
+        finally:
+            workspace.users -= 1
+
+    async def _get(self, workspace_id: str) -> Workspace:
+        lock = self._locks.setdefault(workspace_id, asyncio.Lock())
+        async with lock:
+            workspace = self._open.get(workspace_id)
+            if workspace is None:
+                workspace = await self._open_files(workspace_id)
+                self._open[workspace_id] = workspace
+            self._open.move_to_end(workspace_id)
+        await self._close_oldest()
+        return workspace
+
+    async def _open_files(self, workspace_id: str) -> Workspace:
+        keys = await self.keys(workspace_id)
+        folder = workspace_folder(self._data_dir, workspace_id)
+        await asyncio.to_thread(migrate, folder / "workspace.db", keys.workspace_file, Kind.WORKSPACE)
+        await asyncio.to_thread(migrate, folder / "journal.db", keys.journal_file, Kind.JOURNAL)
+        db = await DatabaseFile.open(folder / "workspace.db", keys.workspace_file)
+        if await db.value("SELECT value FROM meta WHERE key = 'workspace_id'") != workspace_id:
+            await db.close()
+            raise NotFound("the file in this workspace's folder is another workspace's")
+        journal_db = await DatabaseFile.open(folder / "journal.db", keys.journal_file)
+        journal = GroupCommit(folder / "journal.db", keys.journal_file, self._threads)
+        return Workspace(workspace_id=workspace_id, folder=folder, keys=keys, db=db, journal=journal,
+                         journal_db=journal_db, clock=self._clock, ids=self._ids,
+                         after_commit=lambda committed: self.on_commit(workspace_id, committed))
+
+    async def keys(self, workspace_id: str) -> WorkspaceKeys:
+        """The unwrapped keys. Raises NotFound when there is no such workspace or it was erased."""
+        rows = await self._control.db.rows(
+            "SELECT version, wrapped FROM workspace_key WHERE workspace_id = ? ORDER BY version DESC LIMIT 1",
+            workspace_id)
+        if not rows:
+            raise NotFound("there is no such workspace")
+        version, wrapped = rows[0]
+        return self._control.keys.unwrap(wrapped, workspace_id, version)
+
+    async def _close_oldest(self) -> None:
+        for workspace_id in [key for key, workspace in self._open.items() if workspace.users == 0]:
+            if len(self._open) <= self._most_open:
+                return
+            async with self._locks[workspace_id]:
+                workspace = self._open.get(workspace_id)
+                if workspace is not None and workspace.users == 0:
+                    del self._open[workspace_id]
+                    await workspace.close()
+
+    @property
+    def open_count(self) -> int:
+        return len(self._open)
+
+    async def close(self) -> None:
+        """Close every file; the threads end."""
+        for workspace in list(self._open.values()):
+            await workspace.close()
+        self._open.clear()
+        self._threads.shutdown(wait=True)
+
+
+def workspace_folder(data_dir: Path, workspace_id: str) -> Path:
+    return data_dir / "workspaces" / workspace_id

@@ -1,0 +1,136 @@
+"""The one kind of audited transaction: the change, its audit row, its jobs and its live nudges, together or not at all.
+
+After-commit work (ringing the queue, telling browsers) carries ids only and may be lost in a crash: the rows are the
+truth and the sweep finds them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from chime.clock import Clock
+from chime.db import DatabaseFile, GroupCommit, Insert, RawTransaction
+from chime.errors import ChimeError
+from chime.ids import Ids
+from chime.security.crypto import digest
+from chime.security.permissions import SYSTEM, Actor
+
+
+class Unaudited(ChimeError):
+    """A programming error: something was changed and no audit row says who did what. Nothing was committed."""
+
+
+class JobNudge(msgspec.Struct, frozen=True):
+    """Ring the queue for this job after the commit; `at` for later."""
+
+    kind: str
+    id: str
+    at: int | None = None
+
+
+class LiveNudge(msgspec.Struct, frozen=True):
+    """Tell open browsers that this thing changed. No content: they fetch it through the ordinary, checked path."""
+
+    topic: str
+    id: str
+    conversation_id: str | None = None
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a transaction leaves to do once it is durable."""
+
+    jobs: tuple[JobNudge, ...]
+    nudges: tuple[LiveNudge, ...]
+
+
+AfterCommit = Callable[[Committed], None]
+
+
+class Transaction(RawTransaction):
+    """`tx`: reads, writes, and what goes with a write. `now` is the same moment throughout."""
+
+    actor: Actor
+    now: int
+
+    def __init__(self, raw: RawTransaction, actor: Actor, clock: Clock, ids: Ids) -> None:
+        super().__init__(raw._connection, raw._path)
+        self.actor = actor
+        self.now = clock.now()
+        self._audited_at = clock.real_now()
+        self._ids = ids
+        self.audited = 0
+        self._jobs: list[JobNudge] = []
+        self._nudges: dict[LiveNudge, None] = {}
+        self.journal_rows: list[tuple[Insert, tuple[Any, ...]]] = []
+
+    def new_id(self) -> str:
+        return self._ids.new(self.now)
+
+    async def audit(self, action: str, object_kind: str, object_id: str, **details: Any) -> None:
+        """Say who did what to which thing. `details` hold ids, states and counts, never a customer's words."""
+        previous = await self.value("SELECT hash FROM audit_event ORDER BY sequence DESC LIMIT 1") or b"\0" * 32
+        text = msgspec.json.encode(details, order="deterministic").decode()
+        row = (self._audited_at, self.actor.kind, self.actor.id, self.actor.name, action, object_kind, object_id, text)
+        hashed = digest(previous + msgspec.json.encode(row))
+        await self.execute(
+            "INSERT INTO audit_event (at, actor_kind, actor_id, actor_name, action, object_kind, object_id, "
+            "details_json, previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *row, previous, hashed)
+        self.audited += 1
+
+    def enqueue(self, kind: str, object_id: str, *, at: int | None = None) -> None:
+        """Have the queue run this job after the commit (or `at` a later moment)."""
+        self._jobs.append(JobNudge(kind, object_id, at))
+
+    def publish(self, topic: str, object_id: str, *, conversation_id: str | None = None) -> None:
+        """Tell open browsers after the commit. Said twice, it is sent once."""
+        self._nudges[LiveNudge(topic, object_id, conversation_id)] = None
+
+    def journal(self, insert: Insert, *values: Any) -> None:
+        """Have this row durable in the journal before the commit: a restore of the workspace must not forget it."""
+        self.journal_rows.append((insert, values))
+
+    def committed(self) -> Committed:
+        return Committed(tuple(self._jobs), tuple(self._nudges))
+
+
+class Writes:
+    """Opens the transactions of one file."""
+
+    def __init__(self, file: DatabaseFile, clock: Clock, ids: Ids, after_commit: AfterCommit,
+                 journal: GroupCommit | None = None) -> None:
+        self._file = file
+        self._clock = clock
+        self._ids = ids
+        self._after_commit = after_commit
+        self._journal = journal
+
+    @asynccontextmanager
+    async def write(self, actor: Actor) -> AsyncIterator[Transaction]:
+        """An audited transaction. Raises Unaudited, and commits nothing, when rows changed and nothing was audited."""
+        async with self._open(actor) as tx:
+            before = tx.changes
+            yield tx
+            if tx.changes > before and not tx.audited:
+                raise Unaudited("a transaction changed rows and audited nothing")
+
+    @asynccontextmanager
+    async def ingest(self, source: str) -> AsyncIterator[Transaction]:
+        """For machine facts that are their own log (webhooks, results of jobs). `source` says which."""
+        actor = msgspec.structs.replace(SYSTEM, id=source)
+        async with self._open(actor) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _open(self, actor: Actor) -> AsyncIterator[Transaction]:
+        async with self._file.transaction() as raw:
+            tx = Transaction(raw, actor, self._clock, self._ids)
+            yield tx
+            for insert, values in tx.journal_rows:
+                if self._journal is None:
+                    raise ChimeError("this file has no journal")
+                await self._journal.append(insert, *values)
+        self._after_commit(tx.committed())

@@ -1,0 +1,52 @@
+"""One open workspace: its state, its journal, its files, its keys. It can reach nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from chime.clock import Clock
+from chime.db import DatabaseFile, GroupCommit, Insert
+from chime.ids import Ids
+from chime.workspaces.files import StoredFiles
+from chime.workspaces.keys import WorkspaceKeys
+from chime.workspaces.transaction import AfterCommit, Writes
+
+WEBHOOK_BODY = Insert("webhook_body", ("key", "received_at", "body"), or_ignore=True)
+SEND_EVENT = Insert("send_event", ("message_id", "attempt", "phase", "outcome", "at"))
+CONSENT_EVENT = Insert("consent_event", ("contact_id", "marketing", "source", "evidence", "at"))
+
+
+class Workspace:
+    """`db` to read, `write`/`ingest` to change, `journal` to append, `files` for media, `vault` for credentials."""
+
+    def __init__(self, *, workspace_id: str, folder: Path, keys: WorkspaceKeys, db: DatabaseFile,
+                 journal: GroupCommit, journal_db: DatabaseFile, clock: Clock, ids: Ids,
+                 after_commit: AfterCommit) -> None:
+        self.id = workspace_id
+        self.folder = folder
+        self.db = db
+        self.journal = journal
+        self.journal_db = journal_db
+        self.vault = keys.vault
+        self.callback_key = keys.callbacks
+        self.files = StoredFiles(folder / "media", keys.media, workspace_id)
+        writes = Writes(db, clock, ids, after_commit, journal)
+        self.write = writes.write
+        self.ingest = writes.ingest
+        self.users = 0
+
+    async def record_send(self, message_id: str, attempt: int, phase: str, outcome: str | None, at: int) -> None:
+        """One line of the send journal, durable on return. It survives a restore of the workspace's state."""
+        await self.journal.append(SEND_EVENT, message_id, attempt, phase, outcome, at)
+
+    async def close(self) -> None:
+        await self.journal.close()
+        await self.journal_db.close()
+        await self.db.close()
+
+    def __repr__(self) -> str:
+        return f"Workspace({self.id})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an open workspace stays in its process")
