@@ -55,7 +55,8 @@ def _check_buttons(action: dict[str, Any]) -> None:
         _name(reply.get("id"), f"{place}['id']", 256)
         _name(reply.get("title"), f"{place}['title']", 20)
     for part in ("id", "title"):
-        _unique((reply[part] for reply in replies if isinstance(reply, dict)), f"interactive['action']['buttons'] {part}")
+        given = [reply[part] for reply in replies if isinstance(reply, dict)]
+        _unique(given, f"interactive['action']['buttons'] {part}")
 
 
 def _check_list(action: dict[str, Any]) -> None:

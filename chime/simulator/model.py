@@ -17,6 +17,7 @@ from chime.clock import DAY, HOUR, SECOND, Clock
 from chime.errors import Invalid, NotFound
 from chime.ids import Ids
 from chime.simulator import identifiers
+from chime.simulator.graph_errors import GraphError
 
 WINDOW = 24 * HOUR
 FREE_ENTRY = 72 * HOUR
@@ -116,6 +117,13 @@ class Message(msgspec.Struct, kw_only=True):
     def from_customer(self) -> bool:
         return self.sender == "customer"
 
+    def react(self, who: str, emoji: str) -> None:
+        """`who` (customer or business) puts an emoji on the message; an empty one takes it away."""
+        if emoji:
+            self.reactions[who] = emoji
+        else:
+            self.reactions.pop(who, None)
+
 
 class Conversation(msgspec.Struct, kw_only=True):
     """One customer with one business number."""
@@ -161,6 +169,22 @@ class LedgerEntry(msgspec.Struct, kw_only=True):
     customer_id: str | None
 
 
+class Draft(msgspec.Struct, kw_only=True):
+    """A send that passed Meta's checks. `customer` is None when nobody has the address; `later` fails it afterwards."""
+
+    customer: Customer | None
+    address: str
+    given: str
+    by_user_id: bool
+    type: str
+    content: Any
+    quoted: str | None
+    callback_data: str | None
+    template: Template | None = None
+    template_text: dict[str, Any] | None = None
+    later: GraphError | None = None
+
+
 class World:
     """All of it, with the ways to find things."""
 
@@ -177,6 +201,7 @@ class World:
         self.ledger: list[LedgerEntry] = []
         self._messages: dict[str, tuple[str, str, Message]] = {}
         self._by_address: dict[str, str] = {}
+        self._media_keys: dict[str, tuple[str, int]] = {}
 
     def add_number(self, number: Number, *, subscribed_app: str | None = None) -> Number:
         """Add a business number; with `subscribed_app` that app hears of it from the start."""
@@ -219,6 +244,19 @@ class World:
         """The file of an id that has not run out."""
         media = self.media.get(media_id)
         return media if media is not None and media.expires_at > self.clock.now() else None
+
+    def media_address(self, media: Media) -> str:
+        """A new key under which the file can be fetched for five minutes."""
+        now = self.clock.now()
+        self._media_keys = {key: known for key, known in self._media_keys.items() if known[1] > now}
+        key = self.ids.token(18)
+        self._media_keys[key] = (media.media_id, now + MEDIA_ADDRESS_LIFE)
+        return key
+
+    def media_at(self, key: str) -> Media | None:
+        """The file behind a key that has not run out."""
+        media_id, expires_at = self._media_keys.get(key, ("", 0))
+        return self.find_media(media_id) if expires_at > self.clock.now() else None
 
     def add_customer(
         self, *, name: str, phone: str | None, username: str | None = None, user_id: str | None = None,

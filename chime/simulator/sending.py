@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from chime.clock import DAY
 from chime.simulator import identifiers
 from chime.simulator.graph_errors import GraphError, bad, invalid, missing, too_long
 from chime.simulator.interactive import check_interactive
-from chime.simulator.model import Customer, Number, Template, World
+from chime.simulator.model import Draft, Number, World
 from chime.simulator.template_sending import check_template
 
 MEDIA_KINDS: dict[str, tuple[tuple[str, ...], int]] = {
@@ -43,22 +41,6 @@ _MEDIA_KEYS = {
     "document": {"id", "link", "caption", "filename"},
     "sticker": {"id", "link"},
 }
-
-
-class Draft(msgspec.Struct, kw_only=True):
-    """A send that passed the checks. `customer` is None when nobody has the address; `later` fails it afterwards."""
-
-    customer: Customer | None
-    address: str
-    given: str
-    by_user_id: bool
-    type: str
-    content: Any
-    quoted: str | None
-    callback_data: str | None
-    template: Template | None = None
-    template_text: dict[str, Any] | None = None
-    later: GraphError | None = None
 
 
 def read_send(world: World, number: Number, body: dict[str, Any]) -> Draft:

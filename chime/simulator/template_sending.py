@@ -7,13 +7,10 @@ component in the send, a static one must not have one.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chime.simulator.graph_errors import GraphError, bad, invalid, missing
-from chime.simulator.model import Number, Template, World
-
-if TYPE_CHECKING:
-    from chime.simulator.sending import Draft
+from chime.simulator.model import Draft, Number, Template, World
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 _MEDIA_HEADERS = ("IMAGE", "VIDEO", "DOCUMENT", "LOCATION", "PRODUCT")
@@ -36,6 +33,7 @@ def check_template(world: World, number: Number, draft: Draft) -> None:
     given = _given_components(content.get("components"))
     draft.template = template
     draft.template_text = _render(template, given)
+    _check_header_media(world, number, draft.template_text)
     if template.category == "AUTHENTICATION" and draft.by_user_id:
         raise GraphError(131062, "Authentication templates need a phone number.")
     stopped = draft.customer is not None and draft.customer.stopped_marketing
@@ -83,13 +81,20 @@ def _render(template: Template, given: dict[str, list[dict[str, Any]]]) -> dict[
             shown["footer"] = component.get("text", "")
         elif kind == "BUTTONS":
             shown["buttons"] = [
-                _button(template, index, button, given.pop(f"button {index}", []))
+                _button(index, button, given.pop(f"button {index}", []))
                 for index, button in enumerate(component.get("buttons", []))
             ]
     left = [key for key, parameters in given.items() if parameters]
     if left:
         raise GraphError(132000, f"{left[0]}: number of localizable_params does not match the expected number (0)")
     return shown
+
+
+def _check_header_media(world: World, number: Number, shown: dict[str, Any]) -> None:
+    media_id = shown.get("header_media", {}).get("id")
+    media = world.find_media(str(media_id)) if media_id is not None else None
+    if media_id is not None and (media is None or media.phone_number_id != number.phone_number_id):
+        raise invalid("template header id", "there is no such media id for this phone number")
 
 
 def _header_media(form: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
@@ -149,7 +154,7 @@ def _value(part: str, parameter: dict[str, Any]) -> str:
     return value
 
 
-def _button(template: Template, index: int, button: dict[str, Any], parameters: list[dict[str, Any]]) -> dict[str, Any]:
+def _button(index: int, button: dict[str, Any], parameters: list[dict[str, Any]]) -> dict[str, Any]:
     kind = button["type"].upper()
     shown = {"type": kind, "text": button.get("text", "")}
     if kind == "URL":
@@ -159,7 +164,7 @@ def _button(template: Template, index: int, button: dict[str, Any], parameters: 
             raise GraphError(
                 132000, f"buttons[{index}]: number of params ({len(parameters)}) does not match the expected {wanted}"
             )
-        shown["url"] = _VARIABLE.sub(_value("buttons", parameters[0]), address) if wanted else address
+        shown["url"] = _hydrate(address, parameters) if wanted else address
     elif kind == "QUICK_REPLY":
         payload = parameters[0].get("payload") if parameters else None
         if parameters and not isinstance(payload, str):
@@ -173,3 +178,8 @@ def _button(template: Template, index: int, button: dict[str, Any], parameters: 
     elif kind == "PHONE_NUMBER":
         shown["phone_number"] = button.get("phone_number", "")
     return shown
+
+
+def _hydrate(address: str, parameters: list[dict[str, Any]]) -> str:
+    value = _value("buttons", parameters[0])
+    return _VARIABLE.sub(lambda _: value, address)

@@ -50,11 +50,11 @@ def context(message: dict[str, Any]) -> Context | None:
         forwarded=bool(lenient.truth(found.get("forwarded"))),
         frequently_forwarded=bool(lenient.truth(found.get("frequently_forwarded"))),
         referred_product=mapping(found.get("referred_product")) or None,
-    )  # fmt: skip
+    )
 
 
 def referral(message: dict[str, Any]) -> dict[str, Any] | None:
-    """The advertisement or post a person came from: Meta's keys, texts only, `welcome_message` flattened to its text."""
+    """The advertisement or post a person came from: Meta's keys, texts only, `welcome_message` as its text."""
     found = mapping(message.get("referral"))
     kept = {key: said for key, said in ((key, text(value)) for key, value in found.items()) if said is not None}
     welcome = text(mapping(found.get("welcome_message")).get("text"))
@@ -73,7 +73,7 @@ def _file(kind: str, part: dict[str, Any]) -> Said:
             id=media_id, mime_type=text(part.get("mime_type")) or "application/octet-stream",
             sha256=lenient.digest(part.get("sha256")), filename=filename, voice=bool(lenient.truth(part.get("voice"))),
             animated=bool(lenient.truth(part.get("animated"))), url=url if url and url.startswith("https://") else None,
-        )  # fmt: skip
+        )
     return Said(type=kind, text=caption, content=texts(part, "caption", "filename"), media=media)
 
 
@@ -208,10 +208,6 @@ def _unsupported(message: dict[str, Any]) -> Said:
     return Said(type="unsupported", content={"type": text(mapping(message.get("unsupported")).get("type"))})
 
 
-def _bare(message: dict[str, Any]) -> Said:
-    return Said(type=message["type"])
-
-
 _READERS: dict[str, Callable[[dict[str, Any]], Said]] = {
     "text": _text,
     "location": _location,
@@ -225,6 +221,6 @@ _READERS: dict[str, Callable[[dict[str, Any]], Said]] = {
     "system": _system,
     "template": _template,
     "unsupported": _unsupported,
-    "request_welcome": _bare,
-    "media_placeholder": _bare,
+    "request_welcome": lambda _: Said(type="request_welcome"),
+    "media_placeholder": lambda _: Said(type="media_placeholder"),
 }

@@ -116,7 +116,7 @@ def scan(body: bytes) -> Scan:
             changes.append(ScannedChange(
                 entry=i, change=j, field=change.field, phone_number_id=str(number) if number else None,
                 waba_id=owner(entry_id, change.field, value.event, str(waba_id) if waba_id else None),
-            ))  # fmt: skip
+            ))
         if not entry.changes:
             changes.append(ScannedChange(entry=i, change=WHOLE_ENTRY, field="", waba_id=entry_id))
     return Scan(body=body, recognised=True, changes=tuple(changes))

@@ -12,12 +12,12 @@ audio, sticker  nothing; `media.voice`, `media.animated`
 document        `caption`, `filename`
 location        `latitude`, `longitude` (float), `name`, `address`, `url`
 contacts        `contacts`: objects of `name` (`formatted_name`, …), `phones` (`phone`, `wa_id`, `type`), `emails`,
-                `addresses`, `urls`, `org`, `birthday`, `origin`, `vcard`; `origin` = contact_request: the answer to ours
+                `addresses`, `urls`, `org`, `birthday`, `origin`, `vcard`; `origin` contact_request: they answered us
 button          `payload`, `text`: a template's quick reply
 interactive     `kind` and: button_reply `id`, `title`; list_reply `id`, `title`, `description`; nfm_reply `name` (flow,
                 address_message), `body`, `response` (object), `flow_token`, `response_json` when it could not be read;
                 call_permission_reply `response`, `is_permanent`, `expires_at`, `source`; any other kind `raw`
-order           `catalog_id`, `text`, `items`: `product_retailer_id`, `quantity`, `item_price` (decimal text), `currency`
+order           `catalog_id`, `text`, `items`: `product_retailer_id`, `quantity`, `item_price` (text), `currency`
 request_welcome nothing
 unsupported     `type`: what it was, as far as Meta says; `raw`: the message itself when Chime does not know its type
 =============== ======================================================================================================
@@ -338,7 +338,7 @@ Event = (
     | PaymentStatusReceived | CallReceived | MessageEchoed | HistoryReceived | ContactSynced | PreferenceChanged
     | TemplateChanged | NumberChanged | AccountChanged | HandoverChanged | StandbyReceived | LinkClicked
     | AccountErrors | FieldReceived | Unreadable
-)  # fmt: skip
+)
 
 
 def event_key(event: Event) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+
 class Person(Struct, frozen=True, kw_only=True):
     """A WhatsApp user as one payload names them. Any part may be missing; `is_known` tells whether one identifies."""
 

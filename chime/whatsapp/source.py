@@ -31,17 +31,15 @@ class People:
         """`named` with name, username and the other identity. `alone`: the payload has one item, so one contact fits
         it even when they share no key (a phone in one, a user id in the other)."""
         known = self._by_user_id.get(named.user_id or "") or self._by_phone.get(named.phone or "")
-        if known is None and alone and len(self._all) == 1:
+        if known is None and alone and len(self._all) == 1 and not _contradict(named.phone, self._all[0].phone):
             known = self._all[0]
         if known is None or _contradict(named.user_id, known.user_id):
-            return named
-        if _contradict(named.phone, known.phone) and not named.user_id:
             return named
         return Person(
             phone=named.phone or known.phone, user_id=named.user_id or known.user_id,
             parent_user_id=named.parent_user_id or known.parent_user_id, name=known.name, username=known.username,
             identity_key_hash=known.identity_key_hash,
-        )  # fmt: skip
+        )
 
 
 def _contradict(one: str | None, other: str | None) -> bool:
@@ -65,7 +63,7 @@ def _contact(contact: dict[str, Any]) -> Person:
     return msgspec.structs.replace(
         named, name=lenient.text(profile.get("name")), username=username(profile.get("username")),
         identity_key_hash=lenient.text(contact.get("identity_key_hash")),
-    )  # fmt: skip
+    )
 
 
 def username(value: Any) -> str | None:
@@ -84,7 +82,7 @@ def _error(item: dict[str, Any]) -> MetaError:
     return MetaError(
         code=lenient.number(item.get("code")) or 0, title=title or message or "",
         details=details or (message if message != title else None) or "", href=lenient.text(item.get("href")),
-    )  # fmt: skip
+    )
 
 
 class Source(Struct, frozen=True, kw_only=True):

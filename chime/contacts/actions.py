@@ -1,0 +1,226 @@
+"""What can be done to contacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chime.contacts import queries
+from chime.contacts.model import Consent, NewContact, check_fields, check_user_id, normalise_phone
+from chime.errors import Conflict, Invalid, NotFound
+from chime.whatsapp import Person
+from chime.workspaces import Transaction
+from chime.workspaces.workspace import CONSENT_EVENT
+
+MOST_TAGS = 100
+
+
+class Recognised(msgspec.Struct, frozen=True):
+    """Who it is; and the contact that turned out to be the same person, whose threads the inbox must move."""
+
+    contact_id: str
+    absorbed_id: str | None = None
+
+
+async def recognise(tx: Transaction, person: Person) -> Recognised:
+    """The contact behind a WhatsApp sender, made when new; what the payload tells anew is remembered.
+
+    A payload that carries both number and user id links the two. When they belonged to two contacts until now, the
+    one with the number stays and absorbs the other.
+    """
+    phone_owner = await queries.by_identity(tx, phone=person.phone) if person.phone else None
+    user_owner = await queries.by_identity(tx, user_id=person.user_id) if person.user_id else None
+    contact_id = phone_owner or user_owner
+    if contact_id is None and person.parent_user_id:
+        contact_id = await tx.value("SELECT id FROM contact WHERE parent_user_id = ?", person.parent_user_id)
+    if contact_id is None:
+        contact_id = tx.new_id()
+        await tx.execute("INSERT INTO contact (id, created_at, updated_at) VALUES (?, ?, ?)",
+                         contact_id, tx.now, tx.now)
+    absorbed = user_owner if phone_owner and user_owner and phone_owner != user_owner else None
+    if absorbed:
+        await _absorb(tx, kept=contact_id, gone=absorbed)
+    await _remember(tx, contact_id, person)
+    return Recognised(contact_id, absorbed)
+
+
+async def _remember(tx: Transaction, contact_id: str, person: Person) -> None:
+    """Newest names and ids; a deleted contact who writes again is there again."""
+    for kind, value in (("phone", person.phone), ("user_id", person.user_id)):
+        if value:
+            await tx.execute("INSERT INTO contact_identity (kind, value, contact_id, created_at) VALUES (?, ?, ?, ?) "
+                             "ON CONFLICT (kind, value) DO UPDATE SET contact_id = excluded.contact_id "
+                             "WHERE contact_id <> excluded.contact_id", kind, value, contact_id, tx.now)
+    await tx.execute(
+        "UPDATE contact SET profile_name = coalesce(?2, profile_name), username = coalesce(?3, username), "
+        "phone = coalesce(?4, phone), user_id = coalesce(?5, user_id), parent_user_id = coalesce(?6, parent_user_id), "
+        "updated_at = ?7, deleted_at = NULL WHERE id = ?1 AND (deleted_at IS NOT NULL "
+        "OR (coalesce(?2, profile_name), coalesce(?3, username), coalesce(?4, phone, ''), coalesce(?5, user_id, ''), "
+        "coalesce(?6, parent_user_id, '')) <> (profile_name, username, coalesce(phone, ''), coalesce(user_id, ''), "
+        "coalesce(parent_user_id, '')))",
+        contact_id, person.name, person.username, person.phone, person.user_id, person.parent_user_id, tx.now)
+
+
+async def _absorb(tx: Transaction, *, kept: str, gone: str) -> None:
+    """Two contacts turned out to be one person. Threads are moved by the inbox, which reads who absorbed whom."""
+    await tx.execute("UPDATE contact SET phone = NULL, user_id = NULL, parent_user_id = NULL, deleted_at = ? "
+                     "WHERE id = ?", tx.now, gone)
+    await tx.execute("UPDATE contact_identity SET contact_id = ? WHERE contact_id = ?", kept, gone)
+    await tx.execute("UPDATE OR IGNORE contact_tag SET contact_id = ? WHERE contact_id = ?", kept, gone)
+    await tx.execute("DELETE FROM contact_tag WHERE contact_id = ?", gone)
+    await tx.execute("UPDATE consent_event SET contact_id = ? WHERE contact_id = ?", kept, gone)
+    # Of two consents the refusal counts: nobody is written to who said no under either name.
+    await tx.execute("UPDATE contact SET marketing_consent = 'opted_out' WHERE id = ? AND EXISTS "
+                     "(SELECT 1 FROM contact WHERE id = ? AND marketing_consent = 'opted_out')", kept, gone)
+    await tx.execute("UPDATE contact SET name = (SELECT name FROM contact WHERE id = ?2) WHERE id = ?1 AND name = ''",
+                     kept, gone)
+    await tx.audit("contact.merged", "contact", kept, absorbed=gone)
+
+
+async def update_identity(tx: Transaction, *, known: Person, new: Person) -> Recognised | None:
+    """A person's number or user id changed: the contact stays, the new names lead to it. None when unknown to us."""
+    contact_id = await queries.by_identity(tx, phone=known.phone, user_id=known.user_id)
+    if contact_id is None:
+        return None
+    taken = await queries.by_identity(tx, phone=new.phone, user_id=new.user_id)
+    absorbed = taken if taken and taken != contact_id else None
+    if absorbed:
+        await _absorb(tx, kept=contact_id, gone=absorbed)
+    if new.phone is None and new.user_id:
+        # The new number may not be shown to us; the old one is no longer this person's.
+        await tx.execute("UPDATE contact SET phone = NULL WHERE id = ?", contact_id)
+    await _remember(tx, contact_id, new)
+    await tx.audit("contact.identity_changed", "contact", contact_id)
+    return Recognised(contact_id, absorbed)
+
+
+async def create(tx: Transaction, new: NewContact) -> str:
+    """A contact made by a person or a script. Raises Invalid, or Conflict when the number is somebody's already."""
+    phone = normalise_phone(new.phone) if new.phone else None
+    user_id = check_user_id(new.user_id) if new.user_id else None
+    if phone is None and user_id is None:
+        raise Invalid.field("phone", "Give a phone number or a WhatsApp user id.")
+    name = _checked_name(new.name)
+    fields = check_fields(new.fields)
+    if await queries.by_identity(tx, phone=phone, user_id=user_id) is not None:
+        existing = await queries.find(tx, phone=phone, user_id=user_id)
+        if existing:
+            raise Conflict("There is a contact with this number or user id already.")
+    contact_id = (await recognise(tx, Person(phone=phone, user_id=user_id))).contact_id
+    await tx.execute("UPDATE contact SET name = ?, fields_json = ? WHERE id = ?",
+                     name, msgspec.json.encode(fields).decode(), contact_id)
+    await tx.audit("contact.created", "contact", contact_id)
+    return contact_id
+
+
+async def edit(tx: Transaction, contact_id: str, *, name: str | None = None, fields: dict[str, Any] | None = None,
+               tag_names: list[str] | None = None) -> None:
+    """Change what is given. A field set to null is removed. Raises NotFound, Invalid."""
+    found = await queries.contact(tx, contact_id)
+    if found is None:
+        raise NotFound("There is no such contact.")
+    changed = []
+    if name is not None:
+        await tx.execute("UPDATE contact SET name = ? WHERE id = ?", _checked_name(name), contact_id)
+        changed.append("name")
+    if fields is not None:
+        merged = {key: value for key, value in (found.fields | check_fields(fields)).items() if value is not None}
+        await tx.execute("UPDATE contact SET fields_json = ? WHERE id = ?",
+                         msgspec.json.encode(check_fields(merged)).decode(), contact_id)
+        changed.append("fields")
+    if tag_names is not None:
+        await _set_tags(tx, contact_id, tag_names)
+        changed.append("tags")
+    await tx.execute("UPDATE contact SET updated_at = ? WHERE id = ?", tx.now, contact_id)
+    await tx.audit("contact.edited", "contact", contact_id, changed=changed)
+    tx.publish("contact", contact_id)
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if len(name) > 120:
+        raise Invalid.field("name", "A name has at most 120 characters.")
+    return name
+
+
+async def _set_tags(tx: Transaction, contact_id: str, names: list[str]) -> None:
+    await tx.execute("DELETE FROM contact_tag WHERE contact_id = ?", contact_id)
+    for name in names:
+        await _attach(tx, contact_id, name)
+
+
+async def _attach(tx: Transaction, contact_id: str, name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 40:
+        raise Invalid.field("tags", "A tag has 1 to 40 characters.")
+    if (await tx.value("SELECT count(*) FROM contact_tag WHERE contact_id = ?", contact_id)) >= MOST_TAGS:
+        raise Invalid.field("tags", f"A contact has at most {MOST_TAGS} tags.")
+    await tx.execute("INSERT INTO tag (id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                     tx.new_id(), name, tx.now)
+    tag_id: str = await tx.value("SELECT id FROM tag WHERE name = ?", name)
+    await tx.execute("INSERT OR IGNORE INTO contact_tag (contact_id, tag_id, created_at) VALUES (?, ?, ?)",
+                     contact_id, tag_id, tx.now)
+    return tag_id
+
+
+async def add_tag(tx: Transaction, contact_id: str, name: str) -> None:
+    """Raises NotFound, Invalid."""
+    await _must_exist(tx, contact_id)
+    tag_id = await _attach(tx, contact_id, name)
+    await tx.audit("contact.tagged", "contact", contact_id, tag_id=tag_id)
+    tx.publish("contact", contact_id)
+
+
+async def remove_tag(tx: Transaction, contact_id: str, tag_id: str) -> None:
+    await _must_exist(tx, contact_id)
+    await tx.execute("DELETE FROM contact_tag WHERE contact_id = ? AND tag_id = ?", contact_id, tag_id)
+    await tx.audit("contact.untagged", "contact", contact_id, tag_id=tag_id)
+    tx.publish("contact", contact_id)
+
+
+async def record_consent(tx: Transaction, contact_id: str, marketing: Consent, *, source: str, evidence: str) -> None:
+    """What a person said about marketing messages, with where it was said. It is in the journal before it counts, so
+    no restore forgets an opt-out. Raises NotFound, Invalid."""
+    await _must_exist(tx, contact_id)
+    if marketing is Consent.UNKNOWN:
+        raise Invalid.field("marketing", "Say opted_in or opted_out.")
+    if not 1 <= len(source) <= 200:
+        raise Invalid.field("source", "Say in 1 to 200 characters where the person agreed or refused.")
+    if len(evidence) > 2000:
+        raise Invalid.field("evidence", "At most 2,000 characters.")
+    tx.journal(CONSENT_EVENT, contact_id, marketing.value, source, evidence, tx.now)
+    await tx.execute("INSERT INTO consent_event (id, contact_id, marketing, source, evidence, actor_name, at) "
+                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                     tx.new_id(), contact_id, marketing.value, source, evidence, tx.actor.name, tx.now)
+    await tx.execute("UPDATE contact SET marketing_consent = ?, consent_at = ?, updated_at = ? WHERE id = ?",
+                     marketing.value, tx.now, tx.now, contact_id)
+    await tx.audit("contact.consent_recorded", "contact", contact_id, marketing=marketing.value)
+    tx.publish("contact", contact_id)
+
+
+async def delete(tx: Transaction, contact_id: str) -> None:
+    """Take a contact out of every list. Threads stay readable; the person is there again when they write."""
+    await _must_exist(tx, contact_id)
+    await tx.execute("UPDATE contact SET deleted_at = ?, updated_at = ? WHERE id = ?", tx.now, tx.now, contact_id)
+    await tx.audit("contact.deleted", "contact", contact_id)
+    tx.publish("contact", contact_id)
+
+
+async def _must_exist(tx: Transaction, contact_id: str) -> None:
+    if not await tx.value("SELECT 1 FROM contact WHERE id = ? AND deleted_at IS NULL", contact_id):
+        raise NotFound("There is no such contact.")
+
+
+async def recognise_group(tx: Transaction, group_id: str) -> str:
+    """The contact that stands for a WhatsApp group; its members are named on their messages."""
+    found: str | None = await tx.value("SELECT contact_id FROM contact_identity WHERE kind = 'group' AND value = ?",
+                                       group_id)
+    if found:
+        return found
+    contact_id = tx.new_id()
+    await tx.execute("INSERT INTO contact (id, profile_name, created_at, updated_at) VALUES (?, 'Group', ?, ?)",
+                     contact_id, tx.now, tx.now)
+    await tx.execute("INSERT INTO contact_identity (kind, value, contact_id, created_at) VALUES ('group', ?, ?, ?)",
+                     group_id, contact_id, tx.now)
+    return contact_id

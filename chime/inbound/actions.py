@@ -1,0 +1,70 @@
+"""Making a verified body durable: in the journal of each workspace it is for, or parked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chime.clock import Clock
+from chime.errors import NotFound
+from chime.ids import Ids
+from chime.security.crypto import context, digest, seal
+from chime.whatsapp import Scan, ScannedChange
+from chime.workspaces import Control, Registry
+from chime.workspaces.workspace import WEBHOOK_BODY
+
+
+class Journals:
+    """Stores bodies. `store` returns the workspaces that have something new to apply."""
+
+    def __init__(self, control: Control, registry: Registry, clock: Clock, ids: Ids) -> None:
+        self._control = control
+        self._registry = registry
+        self._clock = clock
+        self._ids = ids
+
+    async def store(self, meta_app_id: str, scan: Scan) -> list[str]:
+        """Durable on return. Raises StorageUnavailable when any part could not be stored; the sender repeats the
+        whole body then, and what is stored already is known by its hash."""
+        owners: dict[str, list[int]] = {}
+        homeless: list[int] = []
+        for index, change in enumerate(scan.changes):
+            found = await self._owners(change)
+            for workspace_id in found:
+                owners.setdefault(workspace_id, []).append(index)
+            if not found:
+                homeless.append(index)
+        for workspace_id, indexes in list(owners.items()):
+            try:
+                await self._journal(workspace_id, scan.select(indexes))
+            except NotFound:
+                # The route outlived its workspace (erased meanwhile): nobody's now.
+                del owners[workspace_id]
+                homeless += indexes
+        for index in homeless:
+            await self._park(meta_app_id, scan.changes[index], scan.select([index]), "nobody claimed this number")
+        if not scan.recognised:
+            await self._park(meta_app_id, ScannedChange(entry=-1, change=-1, field=""), scan.body,
+                             "not the shape of a WhatsApp webhook")
+        return list(owners)
+
+    async def _owners(self, change: ScannedChange) -> Iterable[str]:
+        if change.phone_number_id is not None:
+            route = await self._control.route(change.phone_number_id)
+            return [route.workspace_id] if route else []
+        # Template and account events name only the account; every workspace with a number of it is told.
+        return await self._control.workspaces_of_waba(change.waba_id) if change.waba_id else []
+
+    async def _journal(self, workspace_id: str, body: bytes) -> None:
+        async with self._registry.use(workspace_id) as workspace:
+            await workspace.journal.append(WEBHOOK_BODY, digest(body), self._clock.now(), body)
+
+    async def _park(self, meta_app_id: str, change: ScannedChange, body: bytes, reason: str) -> None:
+        now = self._clock.now()
+        parked_id = self._ids.new(now)
+        sealed = seal(self._control.keys.links, body, context("parked_delivery", parked_id))
+        async with self._control.ingest("webhook") as tx:
+            await tx.execute(
+                "INSERT INTO parked_delivery (id, key, meta_app_id, phone_number_id, waba_id, field, reason, "
+                "body_sealed, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+                parked_id, digest(body), meta_app_id, change.phone_number_id, change.waba_id, change.field, reason,
+                sealed, now)

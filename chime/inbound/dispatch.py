@@ -1,0 +1,150 @@
+"""Which feature each event goes to: the whole fan-out, in one `match`.
+
+Everything is either applied by a feature or recorded raw in `webhook_event`; nothing is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+
+from chime import channels, contacts, inbox, message_templates
+from chime.whatsapp import Event, event_key
+from chime.whatsapp.events import (
+    AccountChanged,
+    AccountErrors,
+    CallReceived,
+    ContactSynced,
+    FieldReceived,
+    HandoverChanged,
+    HistoryReceived,
+    IdentityChanged,
+    LinkClicked,
+    MessageEchoed,
+    MessageEdited,
+    MessageReacted,
+    MessageReceived,
+    MessageRevoked,
+    NumberChanged,
+    PaymentStatusReceived,
+    PreferenceChanged,
+    StandbyReceived,
+    StatusReceived,
+    TemplateChanged,
+    Unreadable,
+)
+from chime.workspaces import Transaction
+
+
+class NoChannel(Exception):
+    """The number of this event is not (any more) one of this workspace's."""
+
+
+class CannotRead(Exception):
+    """The parser set this item aside; it goes to the rejected ones with its reason."""
+
+
+async def dispatch(tx: Transaction, callback_key: bytes, event: Event) -> None:
+    """Apply one event. Raises NoChannel, CannotRead, or what a feature raised; the caller sets the event aside."""
+    match event:
+        case MessageReceived():
+            await inbox.receive(tx, await _channel(tx, event), event)
+        case StatusReceived():
+            await inbox.record(tx, await _channel(tx, event), callback_key, event)
+        case MessageReacted():
+            if await _first(tx, event):
+                await inbox.react(tx, await _channel(tx, event), event)
+        case MessageEdited():
+            await inbox.edit(tx, await _channel(tx, event), event)
+        case MessageRevoked():
+            await inbox.revoke(tx, await _channel(tx, event), event)
+        case MessageEchoed():
+            await inbox.echo(tx, await _channel(tx, event), event)
+        case StandbyReceived():
+            await _standby(tx, callback_key, event)
+        case HistoryReceived():
+            await inbox.history(tx, await _channel(tx, event), event)
+        case IdentityChanged():
+            if await _first(tx, event):
+                await inbox.change_identity(tx, await _channel(tx, event), event)
+        case CallReceived():
+            if await _first(tx, event):
+                await inbox.call(tx, await _channel(tx, event), event)
+        case PreferenceChanged():
+            if await _first(tx, event):
+                await _preference(tx, event)
+        case ContactSynced():
+            await _sync(tx, event)
+        case TemplateChanged():
+            if await _record(tx, event):
+                await message_templates.apply_change(tx, event)
+        case NumberChanged():
+            if await _record(tx, event):
+                await _number(tx, event)
+        case (AccountChanged() | HandoverChanged() | LinkClicked() | PaymentStatusReceived() | AccountErrors()
+              | FieldReceived()):
+            await _record(tx, event)
+        case Unreadable():
+            raise CannotRead(event.reason)
+        case _:
+            assert_never(event)
+
+
+async def _channel(tx: Transaction, event: Event) -> str:
+    found = await channels.channel_by_number(tx, event.phone_number_id) if event.phone_number_id else None
+    if found is None:
+        raise NoChannel("the number is not connected to this workspace")
+    return found.id
+
+
+async def _first(tx: Transaction, event: Event) -> bool:
+    """Whether this event is new; for those whose effect has no natural key of its own."""
+    key = event_key(event)
+    return not key or bool(await tx.execute("INSERT OR IGNORE INTO applied_event (key, at) VALUES (?, ?)",
+                                            key, tx.now))
+
+
+async def _record(tx: Transaction, event: Event) -> bool:
+    """Keep it raw, once. Whether it is new."""
+    if not await _first(tx, event):
+        return False
+    field = event.field if isinstance(event, FieldReceived) else type(event).__name__
+    await tx.execute("INSERT INTO webhook_event (id, field, phone_number_id, waba_id, at, value_json, received_at) "
+                     "VALUES (?, ?, ?, ?, ?, ?, ?)", tx.new_id(), field, event.phone_number_id, event.waba_id,
+                     event.at, msgspec.json.encode(event).decode(), tx.now)
+    return True
+
+
+async def _standby(tx: Transaction, callback_key: bytes, event: StandbyReceived) -> None:
+    """Another app or Meta's agent has this thread: shown, so the team sees what is said; no machine answers it."""
+    await _record(tx, event)
+    await dispatch(tx, callback_key, event.event)
+
+
+async def _preference(tx: Transaction, event: PreferenceChanged) -> None:
+    """The customer told WhatsApp itself to stop or resume marketing."""
+    if not event.person.is_known:
+        return
+    contact_id = (await contacts.recognise(tx, event.person)).contact_id
+    consent = contacts.Consent.OPTED_OUT if event.value == "stop" else contacts.Consent.OPTED_IN
+    await contacts.record_consent(tx, contact_id, consent, source="WhatsApp",
+                                  evidence=f"user_preferences: {event.value}")
+
+
+async def _sync(tx: Transaction, event: ContactSynced) -> None:
+    """An entry of the phone's address book names a person, unless the team gave a name already."""
+    if event.action != "add" or not event.person.is_known:
+        return
+    contact_id = (await contacts.recognise(tx, event.person)).contact_id
+    await tx.execute("UPDATE contact SET name = ? WHERE id = ? AND name = ''",
+                     event.full_name or event.first_name or "", contact_id)
+
+
+async def _number(tx: Transaction, event: NumberChanged) -> None:
+    """Meta upgraded a number's throughput, or judged its quality: remembered at the channel."""
+    shown = "".join(character for character in event.display_phone_number or "" if character.isdigit())
+    for channel in await channels.channels(tx):
+        if shown and "".join(filter(str.isdigit, channel.display_phone)) == shown:
+            faster = 900 if event.kind == "quality" and event.event == "THROUGHPUT_UPGRADE" else None
+            await channels.record_quality(tx, channel.id, messages_per_second=faster)

@@ -1,0 +1,241 @@
+"""Reading conversations and their messages. Every list is a bounded keyset page over an index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chime.db import Db
+from chime.inbox.model import (
+    Conversation,
+    ConversationEvent,
+    Direction,
+    Media,
+    MediaState,
+    Message,
+    Quoted,
+    Reaction,
+    View,
+)
+
+PAGE = 50
+THREAD_PAGE = 60
+MOST_COUNTED = 1000
+NEWEST = (2**62, "")
+
+_CONVERSATION = """
+    SELECT conversation.id, conversation.channel_id, conversation.contact_id, conversation.state,
+        conversation.assignee_id, conversation.unread_count, conversation.last_message_at,
+        conversation.window_expires_at, conversation.created_at, conversation.closed_at,
+        contact.name AS contact_name, contact.profile_name AS contact_profile_name,
+        contact.username AS contact_username, contact.phone AS contact_phone,
+        last.direction AS last_direction, last.status AS last_status, last.type AS last_type,
+        last.text AS last_text, last.revoked_at AS last_revoked_at
+    FROM conversation JOIN contact ON contact.id = conversation.contact_id
+    LEFT JOIN message AS last ON last.id = conversation.last_message_id
+"""
+_PAGE = (" AND (conversation.last_message_at, conversation.id) < (?, ?) "
+         "ORDER BY conversation.last_message_at DESC, conversation.id DESC LIMIT ?")
+_VIEWS = {
+    View.MINE: " WHERE conversation.assignee_id = ? AND conversation.state = 'open'",
+    View.UNASSIGNED: " WHERE conversation.assignee_id IS NULL AND conversation.state = 'open'",
+    View.ALL: " WHERE conversation.state = 'open'",
+    View.CLOSED: " WHERE conversation.state = 'closed'",
+}
+_COUNTS = {
+    View.MINE: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE assignee_id = ? AND state = 'open' LIMIT 1000)",
+    View.UNASSIGNED: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE assignee_id IS NULL AND state = 'open' "
+                     "LIMIT 1000)",
+    View.ALL: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE state = 'open' LIMIT 1000)",
+    View.CLOSED: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE state = 'closed' LIMIT 1000)",
+}
+_SEARCH = (" AND (contact.name LIKE ? ESCAPE '\\' OR contact.profile_name LIKE ? ESCAPE '\\' "
+           "OR contact.username LIKE ? ESCAPE '\\' OR contact.phone LIKE ? ESCAPE '\\')")
+
+
+async def conversations(db: Db, view: View, *, user_id: str, search: str = "",
+                        after: tuple[int, str] = NEWEST, limit: int = PAGE) -> list[Conversation]:
+    """A page of a view, the newest first, after the given `(last_message_at, id)`."""
+    values: list[Any] = [user_id] if view is View.MINE else []
+    where = _VIEWS[view]
+    if search:
+        plain = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        digits = "".join(character for character in search if character.isdigit())
+        where += _SEARCH
+        values += [f"%{plain}%", f"%{plain}%", f"%{plain.removeprefix('@')}%", f"%{digits or plain}%"]
+    return await db.all(Conversation, _CONVERSATION + where + _PAGE, *values, *after, limit)
+
+
+async def counts(db: Db, *, user_id: str) -> dict[str, int]:
+    """How many conversations each view holds; 1,000 stands for that many or more."""
+    return {view.value: await db.value(sql, *([user_id] if view is View.MINE else []))
+            for view, sql in _COUNTS.items()}
+
+
+async def unread(db: Db) -> int:
+    """Open conversations with something unread, up to 1,000."""
+    found: int = await db.value("SELECT count(*) FROM (SELECT 1 FROM conversation WHERE state = 'open' "
+                                "AND unread_count > 0 LIMIT 1000)")
+    return found
+
+
+async def conversation(db: Db, conversation_id: str) -> Conversation | None:
+    return await db.one(Conversation, _CONVERSATION + " WHERE conversation.id = ?", conversation_id)
+
+
+async def conversations_of_contact(db: Db, contact_id: str) -> list[Conversation]:
+    return await db.all(Conversation, _CONVERSATION + " WHERE conversation.contact_id = ? "
+                        "ORDER BY conversation.last_message_at DESC LIMIT 20", contact_id)
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A message with the columns of its file and of what it quotes."""
+
+    id: str
+    conversation_id: str
+    channel_id: str
+    direction: Direction
+    origin: str
+    type: str
+    status: str
+    text: str
+    content: dict[str, Any]
+    author_id: str | None
+    author_name: str
+    at: int
+    created_at: int
+    wamid: str | None
+    client_id: str | None
+    quoted_wamid: str | None
+    referral: dict[str, Any] | None
+    pricing: dict[str, Any] | None
+    sent_at: int | None
+    delivered_at: int | None
+    read_at: int | None
+    edited_at: int | None
+    revoked_at: int | None
+    error_code: int | None
+    error_title: str | None
+    error_what_to_do: str | None
+    next_attempt_at: int | None
+    media_id: str | None
+    media_kind: str | None
+    media_mime_type: str | None
+    media_filename: str | None
+    media_size: int | None
+    media_is_voice: bool | None
+    media_state: str | None
+    media_trouble: str | None
+    quoted_id: str | None
+    quoted_direction: str | None
+    quoted_author_name: str | None
+    quoted_text: str | None
+    quoted_type: str | None
+
+
+_MESSAGE = """
+    SELECT message.id, message.conversation_id, message.channel_id, message.direction, message.origin, message.type,
+        message.status, message.text, message.content_json, message.author_id, message.author_name, message.at,
+        message.created_at, message.wamid, message.client_id, message.quoted_wamid, message.referral_json,
+        message.pricing_json, message.sent_at, message.delivered_at, message.read_at, message.edited_at,
+        message.revoked_at, message.error_code, message.error_title, message.error_what_to_do,
+        message.next_attempt_at, message.media_id, media.kind AS media_kind, media.mime_type AS media_mime_type,
+        media.filename AS media_filename, media.size AS media_size, media.is_voice AS media_is_voice,
+        media.state AS media_state, media.trouble AS media_trouble, quoted.id AS quoted_id,
+        quoted.direction AS quoted_direction, quoted.author_name AS quoted_author_name, quoted.text AS quoted_text,
+        quoted.type AS quoted_type
+    FROM message LEFT JOIN media ON media.id = message.media_id
+    LEFT JOIN message AS quoted ON quoted.channel_id = message.channel_id AND quoted.wamid = message.quoted_wamid
+"""
+
+
+async def messages(db: Db, conversation_id: str, *, before: tuple[int, str] = NEWEST,
+                   limit: int = THREAD_PAGE) -> list[Message]:
+    """A page of a thread, newest first, before the given `(at, id)`. Reactions show on their messages."""
+    rows = await db.all(_Row, _MESSAGE + " WHERE message.conversation_id = ? AND message.type <> 'reaction' "
+                        "AND (message.at, message.id) < (?, ?) ORDER BY message.at DESC, message.id DESC LIMIT ?",
+                        conversation_id, *before, limit)
+    return await _assembled(db, rows)
+
+
+async def message(db: Db, message_id: str) -> Message | None:
+    rows = await db.all(_Row, _MESSAGE + " WHERE message.id = ?", message_id)
+    found = await _assembled(db, rows)
+    return found[0] if found else None
+
+
+async def message_by_client_id(db: Db, client_id: str) -> Message | None:
+    """The message that a browser or script made under its own id, when it said it twice."""
+    message_id = await db.value("SELECT id FROM message WHERE client_id = ?", client_id)
+    return await message(db, message_id) if message_id else None
+
+
+async def _assembled(db: Db, rows: list[_Row]) -> list[Message]:
+    reactions: dict[str, list[Reaction]] = {}
+    if rows:
+        ids = msgspec.json.encode([row.id for row in rows]).decode()
+        for message_id, side, emoji, author in await db.rows(
+                "SELECT message_id, side, emoji, author_name FROM reaction WHERE message_id IN "
+                "(SELECT value FROM json_each(?)) ORDER BY at", ids):
+            reactions.setdefault(message_id, []).append(
+                Reaction(side=Direction(side), emoji=emoji, author_name=author))
+    return [_message(row, tuple(reactions.get(row.id, ()))) for row in rows]
+
+
+def _message(row: _Row, reactions: tuple[Reaction, ...]) -> Message:
+    known = {name: getattr(row, name) for name in Message.__struct_fields__
+             if name not in ("media", "quoted", "reactions", "origin", "status")}
+    media = None
+    if row.media_id is not None:
+        media = Media(id=row.media_id, kind=row.media_kind or "", mime_type=row.media_mime_type or "",
+                      filename=row.media_filename or "", size=row.media_size, is_voice=bool(row.media_is_voice),
+                      state=MediaState(row.media_state or "failed"), trouble=row.media_trouble or "")
+    quoted = None
+    if row.quoted_id is not None:
+        quoted = Quoted(id=row.quoted_id, direction=Direction(row.quoted_direction or "in"),
+                        author_name=row.quoted_author_name or "", preview=row.quoted_text or row.quoted_type or "")
+    return msgspec.convert({**known, "origin": row.origin, "status": row.status, "media": media, "quoted": quoted,
+                            "reactions": reactions}, Message)
+
+
+async def events(db: Db, conversation_id: str, *, newer_than: int, older_than: int) -> list[ConversationEvent]:
+    """What happened to a conversation in a stretch of time, oldest first."""
+    return await db.all(ConversationEvent, "SELECT id, kind, actor_name, details_json, at FROM conversation_event "
+                        "WHERE conversation_id = ? AND at >= ? AND at < ? ORDER BY at LIMIT 200",
+                        conversation_id, newer_than, older_than)
+
+
+async def last_inbound(db: Db, conversation_id: str) -> tuple[str, str] | None:
+    """The id and wamid of the newest message of the customer, for read receipts and typing."""
+    rows = await db.rows("SELECT id, wamid FROM message WHERE conversation_id = ? AND direction = 'in' "
+                         "AND wamid IS NOT NULL ORDER BY at DESC, id DESC LIMIT 1", conversation_id)
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+class StoredMedia(msgspec.Struct, frozen=True, kw_only=True):
+    """A file's row: what is needed to fetch, store and serve it."""
+
+    id: str
+    channel_id: str
+    direction: Direction
+    kind: str
+    meta_media_id: str | None
+    mime_type: str
+    filename: str
+    sha256: str | None
+    size: int | None
+    is_voice: bool
+    state: MediaState
+    trouble: str
+    attempts: int
+
+
+async def media(db: Db, media_id: str) -> StoredMedia | None:
+    return await db.one(StoredMedia, "SELECT id, channel_id, direction, kind, meta_media_id, mime_type, filename, "
+                        "sha256, size, is_voice, state, trouble, attempts FROM media WHERE id = ?", media_id)
+
+
+async def message_of_media(db: Db, media_id: str) -> Message | None:
+    message_id = await db.value("SELECT id FROM message WHERE media_id = ?", media_id)
+    return await message(db, message_id) if message_id else None

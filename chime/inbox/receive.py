@@ -1,0 +1,289 @@
+"""What WhatsApp tells us, applied: messages, reactions, edits, deletions, statuses, echoes, history.
+
+Every verb may be told the same thing many times and in any order and leaves the same rows (UNIQUE keys decide, never
+a check before an insert). `tx` is an `ingest` transaction: these are Meta's facts, the journal is their log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chime import contacts
+from chime.clock import DAY
+from chime.inbox import statuses
+from chime.inbox.conversations import add_event, move_threads, open_thread
+from chime.inbox.model import WINDOW, Direction, Origin, Status
+from chime.whatsapp import MediaReference, Person
+from chime.whatsapp.events import (
+    CallReceived,
+    HistoryMessage,
+    HistoryReceived,
+    IdentityChanged,
+    MessageEchoed,
+    MessageEdited,
+    MessageReacted,
+    MessageReceived,
+    MessageRevoked,
+)
+from chime.workspaces import Transaction
+
+FETCH_MEDIA = "inbox.fetch_media"
+STOP_WORDS = frozenset({"stop", "unsubscribe", "stop promotions"})
+# Meta's second resolution against our milliseconds: what came in a second sorts after what we sent in it.
+_END_OF_SECOND = 999
+# A file Meta no longer holds can't be fetched (ids from webhooks live seven days).
+MEDIA_LIFETIME = 7 * DAY
+
+
+async def receive(tx: Transaction, channel_id: str, event: MessageReceived) -> bool:
+    """A customer's message: contact, conversation, message, window. False when it was known already."""
+    if await _known(tx, channel_id, event.wamid):
+        return False
+    contact_id = await _sender(tx, event)
+    thread = await open_thread(tx, channel_id, contact_id, at=event.at)
+    media_id = await _media(tx, channel_id, event.type, event.media, event.at)
+    message_id = tx.new_id()
+    error = event.errors[0] if event.errors else None
+    await tx.execute(
+        "INSERT INTO message (id, conversation_id, channel_id, direction, origin, type, status, wamid, text, "
+        "content_json, media_id, quoted_wamid, referral_json, author_name, at, created_at, error_code, error_title) "
+        "VALUES (?, ?, ?, 'in', 'customer', ?, 'received', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        message_id, thread.id, channel_id, event.type, event.wamid, event.text or "", _json(_content(event)), media_id,
+        event.context.wamid if event.context else None, _json(event.referral) if event.referral else None,
+        event.sender.name or event.sender.username or "", _sorted_at(tx, event.at), tx.now,
+        error.code if error else None, (error.details or error.title) if error else None)
+    await _touch(tx, thread.id, message_id, at=_sorted_at(tx, event.at),
+                 window=event.at + WINDOW if event.opens_window else None, unread=1)
+    if thread.was_closed:
+        await add_event(tx, thread.id, "reopened", at=event.at)
+    await _apply_early(tx, channel_id, event.wamid)
+    await _heed_stop(tx, contact_id, event)
+    tx.publish("message", message_id, conversation_id=thread.id)
+    tx.publish("conversation", thread.id)
+    return True
+
+
+def _content(event: MessageReceived) -> dict[str, Any]:
+    """The type's own content, with what forwarding and product pages add to it."""
+    extra: dict[str, Any] = {}
+    if event.context is not None:
+        if event.context.forwarded or event.context.frequently_forwarded:
+            extra["forwarded"] = "frequently" if event.context.frequently_forwarded else "once"
+        if event.context.referred_product:
+            extra["referred_product"] = event.context.referred_product
+    return {**event.content, **extra}
+
+
+async def _known(tx: Transaction, channel_id: str, wamid: str) -> bool:
+    return bool(await tx.value("SELECT 1 FROM message WHERE channel_id = ? AND wamid = ?", channel_id, wamid))
+
+
+async def _sender(tx: Transaction, event: MessageReceived | MessageReacted) -> str:
+    if event.group_id:
+        return await contacts.recognise_group(tx, event.group_id)
+    return await _person(tx, event.sender)
+
+
+async def _person(tx: Transaction, person: Person) -> str:
+    found = await contacts.recognise(tx, person)
+    if found.absorbed_id:
+        await move_threads(tx, kept=found.contact_id, gone=found.absorbed_id)
+    return found.contact_id
+
+
+def _sorted_at(tx: Transaction, at: int) -> int:
+    return (at - at % 1000 + _END_OF_SECOND) if at else tx.now
+
+
+async def _media(tx: Transaction, channel_id: str, kind: str, media: MediaReference | None, at: int) -> str | None:
+    if media is None:
+        return None
+    media_id = tx.new_id()
+    gone = at and tx.now - at > MEDIA_LIFETIME
+    await tx.execute(
+        "INSERT INTO media (id, channel_id, direction, kind, meta_media_id, mime_type, filename, sha256, is_voice, "
+        "state, trouble, next_attempt_at, created_at) VALUES (?, ?, 'in', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        media_id, channel_id, kind, media.id, media.mime_type, media.filename or "", media.sha256, int(media.voice),
+        "failed" if gone else "pending", "expired" if gone else "", None if gone else tx.now, tx.now)
+    if not gone:
+        tx.enqueue(FETCH_MEDIA, media_id)
+    return media_id
+
+
+async def _touch(tx: Transaction, conversation_id: str, message_id: str, *, at: int, window: int | None,
+                 unread: int) -> None:
+    """The conversation's newest message, window and unread count; an older message moves none of them back."""
+    await tx.execute(
+        "UPDATE conversation SET last_message_id = CASE WHEN ?2 >= last_message_at OR last_message_id IS NULL "
+        "THEN ?3 ELSE last_message_id END, last_message_at = max(last_message_at, ?2), "
+        "unread_count = unread_count + ?4, "
+        "window_expires_at = CASE WHEN ?5 IS NULL THEN window_expires_at "
+        "ELSE max(coalesce(window_expires_at, 0), ?5) END WHERE id = ?1",
+        conversation_id, at, message_id, unread, window)
+
+
+async def _heed_stop(tx: Transaction, contact_id: str, event: MessageReceived) -> None:
+    """Whoever writes STOP is not sent marketing any more, from this very transaction on."""
+    if event.type == "text" and (event.text or "").strip().lower().rstrip(".!") in STOP_WORDS:
+        await contacts.record_consent(tx, contact_id, contacts.Consent.OPTED_OUT,
+                                      source="message", evidence=f"message {event.wamid}")
+
+
+async def react(tx: Transaction, channel_id: str, event: MessageReacted) -> None:
+    """A customer's reaction, or its removal; it opens the window like a message."""
+    contact_id = await _sender(tx, event)
+    thread = await open_thread(tx, channel_id, contact_id, at=event.at)
+    await tx.execute("UPDATE conversation SET window_expires_at = max(coalesce(window_expires_at, 0), ?) WHERE id = ?",
+                     event.at + WINDOW, thread.id)
+    name = event.sender.name or event.sender.username or ""
+    await _change(tx, channel_id, event.target_wamid, "reaction:in", event.at, {"emoji": event.emoji, "name": name})
+
+
+async def edit(tx: Transaction, channel_id: str, event: MessageEdited | MessageEchoed) -> None:
+    """A message got other words. Works before the message itself is here."""
+    if event.target_wamid:
+        await _change(tx, channel_id, event.target_wamid, "edit", event.at,
+                      {"text": event.text or "", "content": event.content})
+
+
+async def revoke(tx: Transaction, channel_id: str, event: MessageRevoked | MessageEchoed) -> None:
+    """A message was deleted by its sender. Works before the message itself is here."""
+    if event.target_wamid:
+        await _change(tx, channel_id, event.target_wamid, "revoke", event.at, {})
+
+
+async def _change(tx: Transaction, channel_id: str, wamid: str, kind: str, at: int, content: dict[str, Any]) -> None:
+    """Keep the newest change of each kind, then apply it when its message is here; else it waits."""
+    await tx.execute(
+        "INSERT INTO early_change (channel_id, target_wamid, kind, at, content_json) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (channel_id, target_wamid, kind) DO UPDATE SET at = excluded.at, "
+        "content_json = excluded.content_json WHERE excluded.at >= early_change.at",
+        channel_id, wamid, kind, at, _json(content))
+    await _apply_early(tx, channel_id, wamid)
+
+
+async def _apply_early(tx: Transaction, channel_id: str, wamid: str) -> None:
+    rows = await tx.rows("SELECT id, conversation_id FROM message WHERE channel_id = ? AND wamid = ?",
+                         channel_id, wamid)
+    if not rows:
+        return
+    message_id, conversation_id = rows[0]
+    changes = await tx.rows("SELECT kind, at, content_json FROM early_change WHERE channel_id = ? "
+                            "AND target_wamid = ? ORDER BY at", channel_id, wamid)
+    for kind, at, text in changes:
+        await _apply_change(tx, message_id, kind, at, msgspec.json.decode(text))
+    if changes:
+        tx.publish("message", message_id, conversation_id=conversation_id)
+
+
+async def _apply_change(tx: Transaction, message_id: str, kind: str, at: int, content: dict[str, Any]) -> None:
+    if kind == "edit":
+        await tx.execute("UPDATE message SET text = ?, content_json = ?, edited_at = ? WHERE id = ? "
+                         "AND coalesce(edited_at, 0) <= ?",
+                         content["text"], _json(content["content"]), at, message_id, at)
+    elif kind == "revoke":
+        # What the sender took back is not kept: only that there was something.
+        await tx.execute("UPDATE message SET revoked_at = ?, text = '', content_json = '{}' WHERE id = ?",
+                         at, message_id)
+    elif content.get("emoji"):
+        side = kind.removeprefix("reaction:")
+        await tx.execute("INSERT INTO reaction (message_id, side, emoji, author_name, at) VALUES (?, ?, ?, ?, ?) "
+                         "ON CONFLICT (message_id, side) DO UPDATE SET emoji = excluded.emoji, at = excluded.at, "
+                         "author_name = excluded.author_name",
+                         message_id, side, content["emoji"], content.get("name", ""), at)
+    else:
+        await tx.execute("DELETE FROM reaction WHERE message_id = ? AND side = ?",
+                         message_id, kind.removeprefix("reaction:"))
+
+
+async def change_identity(tx: Transaction, channel_id: str, event: IdentityChanged) -> None:
+    """A customer's number or user id changed, or their keys did: the thread stays and says so."""
+    known = Person(phone=event.previous_phone or event.sender.phone,
+                   user_id=event.previous_user_id or event.sender.user_id)
+    if event.kind == "identity":
+        contact_id = await _person(tx, event.sender) if event.sender.is_known else None
+    else:
+        found = await contacts.update_identity(tx, known=known, new=event.new)
+        if found and found.absorbed_id:
+            await move_threads(tx, kept=found.contact_id, gone=found.absorbed_id)
+        contact_id = found.contact_id if found else None
+    if contact_id is None:
+        return
+    thread_id = await tx.value("SELECT id FROM conversation WHERE channel_id = ? AND contact_id = ?",
+                               channel_id, contact_id)
+    if thread_id:
+        await add_event(tx, thread_id, f"{event.kind}_changed", at=event.at or tx.now)
+
+
+async def call(tx: Transaction, channel_id: str, event: CallReceived) -> None:
+    """A call opens the window and leaves a line in the thread; Chime does not answer calls."""
+    if not event.person.is_known:
+        return
+    contact_id = await _person(tx, event.person)
+    thread = await open_thread(tx, channel_id, contact_id, at=event.at)
+    if event.opens_window:
+        await tx.execute("UPDATE conversation SET window_expires_at = max(coalesce(window_expires_at, 0), ?) "
+                         "WHERE id = ?", event.at + WINDOW, thread.id)
+    if event.event in ("connect", "terminate"):
+        await add_event(tx, thread.id, f"call_{event.event}", at=event.at or tx.now,
+                        seconds=event.duration_seconds)
+
+
+async def echo(tx: Transaction, channel_id: str, event: MessageEchoed) -> None:
+    """Something the business wrote on its phone: shown as ours, opens no window, counts as no reply of an agent."""
+    if event.echo_kind == "edit":
+        await edit(tx, channel_id, event)
+    elif event.echo_kind == "revoke":
+        await revoke(tx, channel_id, event)
+    elif event.echo_kind == "reaction" and event.target_wamid:
+        await _change(tx, channel_id, event.target_wamid, "reaction:out", event.at,
+                      {"emoji": event.content.get("emoji"), "name": ""})
+    elif event.recipient.is_known and not await _known(tx, channel_id, event.wamid):
+        await _insert_old(tx, channel_id, event, event.recipient, Origin.PHONE, Direction.OUTBOUND, Status.SENT)
+
+
+async def history(tx: Transaction, channel_id: str, event: HistoryReceived) -> int:
+    """Old messages from the phone's memory; how many were new. No unread counts, windows, files older than Meta
+    keeps them, or automations come from it."""
+    new = 0
+    for old in event.messages:
+        if old.person.is_known and old.type != "media_placeholder" and not await _known(tx, channel_id, old.wamid):
+            direction = Direction.OUTBOUND if old.outgoing else Direction.INBOUND
+            await _insert_old(tx, channel_id, old, old.person, Origin.HISTORY, direction, _history_status(old))
+            new += 1
+    return new
+
+
+def _history_status(old: HistoryMessage) -> Status:
+    if not old.outgoing:
+        return Status.RECEIVED
+    named = {"DELIVERED": Status.DELIVERED, "READ": Status.READ, "PLAYED": Status.PLAYED, "ERROR": Status.FAILED}
+    return named.get(old.status or "", Status.SENT)
+
+
+async def _insert_old(tx: Transaction, channel_id: str, event: MessageEchoed | HistoryMessage, person: Person,
+                      origin: Origin, direction: Direction, status: Status) -> None:
+    contact_id = await _person(tx, person)
+    thread = await open_thread(tx, channel_id, contact_id, at=event.at, reopen=False)
+    media_id = await _media(tx, channel_id, event.type, event.media, event.at)
+    message_id = tx.new_id()
+    at = _sorted_at(tx, event.at)
+    await tx.execute(
+        "INSERT INTO message (id, conversation_id, channel_id, direction, origin, type, status, wamid, text, "
+        "content_json, media_id, quoted_wamid, author_name, at, created_at, sent_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        message_id, thread.id, channel_id, direction.value, origin.value, event.type, status.value, event.wamid,
+        event.text or "", _json(event.content), media_id, event.context.wamid if event.context else None,
+        (person.name or "") if direction is Direction.INBOUND else "", at, tx.now,
+        at if direction is Direction.OUTBOUND else None)
+    await _touch(tx, thread.id, message_id, at=at, window=None, unread=0)
+    await statuses.apply_waiting(tx, channel_id, message_id, event.wamid)
+    await _apply_early(tx, channel_id, event.wamid)
+    tx.publish("message", message_id, conversation_id=thread.id)
+    tx.publish("conversation", thread.id)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,116 @@
+"""What became of our messages, as Meta reports it: in any order, any number of times, perhaps before the answer to
+our own send call. A status for a message we do not know yet waits in its table until we do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chime import channels, contacts
+from chime.inbox import callback
+from chime.inbox.model import Status, may_follow
+from chime.whatsapp import event_key
+from chime.whatsapp.errors import explain
+from chime.whatsapp.events import StatusReceived
+from chime.workspaces import Transaction
+
+_MOMENT = {Status.SENT: "sent_at", Status.DELIVERED: "delivered_at", Status.READ: "read_at"}
+_SET_MOMENT = {
+    "sent_at": "UPDATE message SET sent_at = coalesce(sent_at, ?) WHERE id = ?",
+    "delivered_at": "UPDATE message SET delivered_at = coalesce(delivered_at, ?) WHERE id = ?",
+    "read_at": "UPDATE message SET read_at = coalesce(read_at, ?) WHERE id = ?",
+}
+
+
+async def record(tx: Transaction, channel_id: str, callback_key: bytes, event: StatusReceived) -> bool:
+    """Keep the status, and move its message forward when it may. False when it was known already.
+
+    The callback data settles a doubtful send: it carries our message id under our own signature, so another app on
+    the same account can't claim one of our messages.
+    """
+    details = {"pricing": event.pricing, "errors": event.errors, "conversation": event.conversation}
+    rows = await tx.rows("SELECT id FROM message WHERE channel_id = ? AND wamid = ?", channel_id, event.wamid)
+    message_id = rows[0][0] if rows else await _by_callback(tx, channel_id, callback_key, event)
+    added = await tx.execute(
+        "INSERT INTO message_status (key, channel_id, message_id, wamid, status, at, details_json, received_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        event_key(event), channel_id, message_id, event.wamid, event.status, event.at,
+        msgspec.json.encode(details).decode(), tx.now)
+    if added and message_id is not None:
+        await _apply(tx, message_id, event.status, event.at, msgspec.json.decode(msgspec.json.encode(details)))
+    return bool(added)
+
+
+async def _by_callback(tx: Transaction, channel_id: str, key: bytes, event: StatusReceived) -> str | None:
+    """The message a status names by our own token; from now on it is known by Meta's id too."""
+    message_id = callback.read(key, event.callback_data) if event.callback_data else None
+    if message_id is None:
+        return None
+    known = await tx.execute("UPDATE message SET wamid = ? WHERE id = ? AND channel_id = ? AND wamid IS NULL "
+                             "AND direction = 'out'", event.wamid, message_id, channel_id)
+    return message_id if known else None
+
+
+async def apply_waiting(tx: Transaction, channel_id: str, message_id: str, wamid: str) -> None:
+    """Statuses that were here before the message had this id of Meta's."""
+    waiting = await tx.rows("SELECT key, status, at, details_json FROM message_status WHERE wamid = ? "
+                            "AND channel_id = ? AND message_id IS NULL ORDER BY at", wamid, channel_id)
+    for key, status, at, details in waiting:
+        await tx.execute("UPDATE message_status SET message_id = ? WHERE key = ?", message_id, key)
+        await _apply(tx, message_id, status, at, msgspec.json.decode(details))
+
+
+async def _apply(tx: Transaction, message_id: str, word: str, at: int, details: dict[str, Any]) -> None:
+    rows = await tx.rows("SELECT status, conversation_id, channel_id FROM message WHERE id = ?", message_id)
+    current, conversation_id, channel_id = rows[0]
+    if details.get("pricing"):
+        await tx.execute("UPDATE message SET pricing_json = ? WHERE id = ?",
+                         msgspec.json.encode(details["pricing"]).decode(), message_id)
+    try:
+        status = Status(word)
+    except ValueError:
+        return  # a word Meta invented since: its row is kept, the message stays as it is
+    if status in _MOMENT:
+        await tx.execute(_SET_MOMENT[_MOMENT[status]], at, message_id)
+    if not may_follow(Status(current), status):
+        return
+    await tx.execute("UPDATE message SET status = ?, next_attempt_at = NULL WHERE id = ?", status.value, message_id)
+    if status is Status.FAILED:
+        await _failed(tx, message_id, conversation_id, channel_id, details.get("errors") or [{}])
+    tx.publish("message", message_id, conversation_id=conversation_id)
+    tx.publish("conversation", conversation_id)
+
+
+async def _failed(tx: Transaction, message_id: str, conversation_id: str, channel_id: str,
+                  errors: list[dict[str, Any]]) -> None:
+    code, details = int(errors[0].get("code") or 0), str(errors[0].get("details") or "")
+    rule = explain(code, details)
+    await tx.execute("UPDATE message SET error_code = ?, error_title = ?, error_what_to_do = ? WHERE id = ?",
+                     code, rule.title, rule.what_to_do, message_id)
+    await remove_reaction_of(tx, message_id)
+    await heed(tx, rule.effect, channel_id=channel_id, conversation_id=conversation_id, words=rule.title)
+
+
+async def remove_reaction_of(tx: Transaction, message_id: str) -> None:
+    """A reaction of ours that did not go out must not be shown on its message."""
+    await tx.execute(
+        "DELETE FROM reaction WHERE side = 'out' AND message_id = (SELECT target.id FROM message AS target "
+        "JOIN message AS reaction ON reaction.id = ? AND reaction.type = 'reaction' "
+        "WHERE target.channel_id = reaction.channel_id AND target.wamid = reaction.quoted_wamid)", message_id)
+
+
+async def heed(tx: Transaction, effect: str, *, channel_id: str, conversation_id: str, words: str) -> None:
+    """What an error of Meta's means beyond the one message: an opt-out, a closed window, a number that can't send."""
+    if effect == "opt_out":
+        contact_id = await tx.value("SELECT contact_id FROM conversation WHERE id = ?", conversation_id)
+        await contacts.record_consent(tx, contact_id, contacts.Consent.OPTED_OUT, source="WhatsApp",
+                                      evidence="Meta says the person stopped marketing messages")
+    elif effect == "close_window":
+        await tx.execute("UPDATE conversation SET window_expires_at = min(coalesce(window_expires_at, 0), ?) "
+                         "WHERE id = ?", tx.now, conversation_id)
+    elif effect == "reconnect_channel":
+        await channels.mark_trouble(tx, channel_id, words)
+    elif effect == "pause_channel":
+        await channels.pause(tx, channel_id, tx.now + 3_600_000)

@@ -1,0 +1,112 @@
+"""Runs job bodies on the loop: bounded, each id once at a time, a raising one counted and the process unharmed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+from chime.clock import Clock
+from chime.errors import NotFound, Unavailable
+from chime.jobs.model import JobKind, Work
+from chime.log import Log
+from chime.workspaces import Registry
+
+MOST_AT_ONCE = 128
+Target = tuple[str, str, str]
+OpenWork = Callable[[str], AbstractAsyncContextManager[Work]]
+
+
+class Runner:
+    """`start` is called on the loop; a nudge for a job that is running makes it run once more afterwards."""
+
+    def __init__(self, registry: Registry, clock: Clock, open_work: OpenWork) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._open_work = open_work
+        self._kinds: dict[str, JobKind] = {}
+        self._running: dict[Target, asyncio.Task[None]] = {}
+        self._again: set[Target] = set()
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._stopping = False
+        self._log = Log("jobs")
+        self.finished: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+
+    def register(self, kinds: list[JobKind]) -> None:
+        """Each kind has one body; a second one of the same name is a programming error."""
+        for kind in kinds:
+            if kind.name in self._kinds:
+                raise ValueError(f"two jobs are called {kind.name}")
+            self._kinds[kind.name] = kind
+
+    def start(self, workspace_id: str, kind: str, object_id: str) -> None:
+        """Run a job soon. Unknown kinds (a newer Chime's queue file) are ignored: the rows stay."""
+        target = (workspace_id, kind, object_id)
+        if self._stopping or kind not in self._kinds:
+            return
+        if target in self._running:
+            self._again.add(target)
+            return
+        self._running[target] = asyncio.create_task(self._run(target))
+
+    async def _run(self, target: Target) -> None:
+        workspace_id, kind, object_id = target
+        try:
+            while True:
+                async with self._places:
+                    await self._guarded(kind, self._body(workspace_id, kind, object_id))
+                if target not in self._again or self._stopping:
+                    return
+                self._again.discard(target)
+        finally:
+            self._again.discard(target)
+            del self._running[target]
+
+    async def _body(self, workspace_id: str, kind: str, object_id: str) -> None:
+        async with self._open_work(workspace_id) as work:
+            await self._kinds[kind].run(work, object_id)
+
+    async def _guarded(self, kind: str, work: Awaitable[None]) -> None:
+        try:
+            await work
+            self.finished[kind] += 1
+        except (NotFound, Unavailable) as error:
+            self.failed[kind] += 1
+            self._log.warning("job.not_done", kind=kind, reason=type(error).__name__)
+        except Exception as error:  # one job's fault must not end the others; the sweep tries it again
+            self.failed[kind] += 1
+            self._log.error("job.failed", error, kind=kind)
+
+    async def sweep(self, workspace_ids: list[str]) -> None:
+        """Start whatever is due in these workspaces."""
+        for workspace_id in workspace_ids:
+            await self._guarded("sweep", self._sweep_one(workspace_id))
+            await asyncio.sleep(0)
+
+    async def _sweep_one(self, workspace_id: str) -> None:
+        async with self._registry.use(workspace_id) as workspace:
+            for kind in self._kinds.values():
+                for object_id in await kind.due(workspace.db, self._clock.now()):
+                    self.start(workspace_id, kind.name, object_id)
+
+    @property
+    def busy(self) -> int:
+        return len(self._running)
+
+    async def idle(self) -> None:
+        """Wait until nothing runs (tests, and the end of a drain)."""
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
+
+    async def stop(self, seconds: float) -> None:
+        """Take nothing new, let what runs finish; what is still running after `seconds` is cancelled (its row says
+        where it was)."""
+        self._stopping = True
+        if self._running:
+            _, late = await asyncio.wait(list(self._running.values()), timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)

@@ -1,0 +1,36 @@
+"""Fetching templates from Meta, and what Meta says of each number."""
+
+from __future__ import annotations
+
+from chime import channels
+from chime.clock import HOUR
+from chime.db import Db
+from chime.jobs import JobKind, Work
+from chime.message_templates.actions import replace_all
+
+SYNC = "message_templates.sync"
+
+
+async def sync(work: Work, waba_id: str) -> None:
+    """Take over the account's templates, asked with the token of one of its numbers."""
+    numbers = [row for row in await channels.channels(work.workspace.db) if row.waba_id == waba_id]
+    if not numbers:
+        return
+    token = await channels.access_token(work.workspace.db, work.workspace.vault, numbers[0].id)
+    found = await work.graph.templates(waba_id, token)
+    async with work.workspace.ingest("message_templates") as tx:
+        await replace_all(tx, waba_id, found)
+        await tx.execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
+                         "value = excluded.value", f"templates_synced:{waba_id}", str(tx.now))
+
+
+async def due(db: Db, now: int) -> list[str]:
+    """Accounts never fetched, or not for six hours."""
+    rows = await db.rows(
+        "SELECT DISTINCT channel.waba_id FROM channel LEFT JOIN meta ON meta.key = 'templates_synced:' || "
+        "channel.waba_id WHERE channel.removed_at IS NULL AND channel.state = 'connected' "
+        "AND coalesce(cast(meta.value AS INTEGER), 0) < ?", now - 6 * HOUR)
+    return [row[0] for row in rows]
+
+
+JOBS = [JobKind(SYNC, sync, due)]

@@ -1,0 +1,121 @@
+"""Who may import whom: downwards only, features through their interface, each kind of file only what it needs."""
+
+from __future__ import annotations
+
+from tests.architecture.source import Import, Module, chime, migrations
+
+# architecture.md section 2, top to bottom.
+LAYERS: tuple[frozenset[str], ...] = tuple(frozenset(line.split()) for line in (
+    "__main__",
+    "cli",
+    "app",
+    "inbound console simulator reports",
+    "campaigns sequences billing",
+    "bots leads commerce forms integrations",
+    "inbox",
+    "message_templates",
+    "channels",
+    "contacts",
+    "accounts audit",
+    "web jobs backups",
+    "whatsapp workspaces",
+    "security",
+    "db",
+    "clock ids errors config log resources",
+))
+LEAVES = LAYERS[-1]
+FEATURES = frozenset("""accounts audit contacts channels message_templates inbox leads campaigns sequences bots forms
+                     commerce billing reports integrations""".split())
+# The composition root names the parts of a feature that only it may see: its routes and its jobs.
+ROOT_ROOMS = frozenset({"__main__", "cli", "app"})
+FORBIDDEN_NAMES = frozenset({"utils", "util", "helpers", "helper", "services", "service", "managers", "manager", "common"})
+# What a file of a feature may not import, by its name.
+SHAPES = {
+    "model": ("db", "jobs", "web", "litestar", "httpx"),
+    "queries": ("jobs", "web", "litestar", "httpx"),
+    "actions": ("web", "litestar", "httpx"),
+    "jobs": ("web", "litestar"),
+}
+
+
+def _line_of(room: str) -> int | None:
+    return next((number for number, names in enumerate(LAYERS) if room in names), None)
+
+
+def _reaches(module: Module) -> list[Import]:
+    return [found for found in module.imports if found.package and found.package != module.package]
+
+
+def test_every_room_has_a_place_in_the_layers() -> None:
+    unknown = {module.package for module in chime() if module.package and _line_of(module.package) is None}
+    assert not unknown, f"not in architecture.md section 2: {sorted(unknown)}"
+
+
+def test_a_room_imports_only_rooms_below_it() -> None:
+    faults = []
+    for module in chime():
+        own = _line_of(module.package) if module.package else None
+        for found in _reaches(module):
+            other = _line_of(found.package or "")
+            both_leaves = module.package in LEAVES and found.package in LEAVES
+            if own is not None and other is not None and other <= own and not both_leaves:
+                faults.append(f"{module.where}:{found.line} {module.package} imports {found.package}")
+    assert not faults, "\n".join(faults)
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    graph = {module.name: {found.target for found in module.imports if found.at_start and found.package}
+             for module in chime()}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, "a circle: " + " -> ".join((*path[path.index(name):], name))
+        if name not in done:
+            for target in sorted(graph.get(name, ())):
+                visit(target, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_features_are_entered_through_their_interface() -> None:
+    faults = [f"{module.where}:{found.line} reaches into {found.target}"
+              for module in chime() if module.package not in ROOT_ROOMS
+              for found in _reaches(module)
+              if found.package in FEATURES and found.target.count(".") > 1]
+    assert not faults, "\n".join(faults)
+
+
+def test_the_interface_of_a_feature_does_not_load_its_pages() -> None:
+    """Else every command of the command line and every job would load the web framework."""
+    faults = [f"{module.where}:{found.line} imports {found.target}"
+              for module in chime() if module.package in FEATURES and module.file == "__init__"
+              for found in module.imports if found.target.rpartition(".")[2] in ("pages", "api")]
+    assert not faults, "\n".join(faults)
+
+
+def test_each_kind_of_file_imports_only_what_it_needs() -> None:
+    faults = [f"{module.where}:{found.line} a {module.file}.py may not import {found.target}"
+              for module in chime() if module.package in FEATURES and module.file in SHAPES
+              for found in module.imports
+              if found.package in SHAPES[module.file] or found.library in SHAPES[module.file]]
+    assert not faults, "\n".join(faults)
+
+
+def test_a_queries_file_does_not_import_actions() -> None:
+    faults = [f"{module.where}:{found.line}" for module in chime() if module.file in ("queries", "model")
+              for found in module.imports if found.target.endswith((".actions", ".jobs", ".pages", ".api"))]
+    assert not faults, "\n".join(faults)
+
+
+def test_migrations_know_nothing_of_the_product() -> None:
+    """A step must give the same result for ever, so it cannot lean on code that changes."""
+    faults = [f"{module.where}:{found.line} imports {found.target}" for module in migrations()
+              if module.file.startswith("m0") for found in module.imports if found.library == "chime"]
+    assert not faults, "\n".join(faults)
+
+
+def test_no_module_is_named_for_nothing() -> None:
+    faults = [module.where for module in chime() if FORBIDDEN_NAMES & set(module.name.split("."))]
+    assert not faults, f"name them for what they hold: {faults}"
