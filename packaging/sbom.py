@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import tomllib
 import uuid
 import zipfile
 from collections import defaultdict
@@ -26,6 +27,7 @@ from archive import LEFT_OUT
 
 ROOT = Path(__file__).resolve().parent.parent
 VENDORED = ROOT / "tools" / "vendor.lock.json"
+READ_BY_HAND = tomllib.loads((ROOT / "packaging" / "licences.toml").read_text("utf-8"))
 
 
 def metadata(wheel: Path) -> Message:
@@ -41,8 +43,8 @@ def normal(name: str) -> str:
 
 
 def licence(about: Message) -> list[dict[str, Any]]:
-    """The licence as an SPDX expression where the wheel gives one, else in its own words."""
-    if expression := about.get("License-Expression"):
+    """The licence as an SPDX expression where the wheel gives one or we read it, else in the wheel's own words."""
+    if expression := about.get("License-Expression") or READ_BY_HAND.get(normal(str(about["Name"]))):
         return [{"expression": expression}]
     classifiers = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if line.startswith("License")]
     words = classifiers or [about.get("License", "").partition("\n")[0]]

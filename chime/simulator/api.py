@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from chime.errors import Invalid, NotFound
 from chime.simulator import display, identifiers
@@ -24,6 +25,8 @@ from chime.simulator.simulator import Simulator
 MAX_FILE = 20 << 20
 
 PhoneRequest = Request[Any, Any, Any]
+Injected: TypeAlias = NamedDependency[Simulator]
+Id: TypeAlias = FromPath[str]
 Answer = Response[Any]
 T = TypeVar("T")
 
@@ -79,7 +82,7 @@ class Played(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 @get("/customers")
-async def list_customers(request: PhoneRequest, simulator: NamedDependency[Simulator]) -> Answer:
+async def list_customers(request: PhoneRequest, simulator: Injected) -> Answer:
     """Every customer with the end of the chat, newest chat first."""
     number = simulator.world.number(request.query_params.get("phone_number_id"))
     rows = list(simulator.world.chats(number.phone_number_id))
@@ -88,7 +91,7 @@ async def list_customers(request: PhoneRequest, simulator: NamedDependency[Simul
 
 
 @post("/customers")
-async def create_customer(request: PhoneRequest, simulator: NamedDependency[Simulator]) -> Answer:
+async def create_customer(request: PhoneRequest, simulator: Injected) -> Answer:
     """A new person with WhatsApp."""
     new = await _read(request, NewCustomer)
     if not new.name.strip():
@@ -100,7 +103,7 @@ async def create_customer(request: PhoneRequest, simulator: NamedDependency[Simu
 
 
 @get("/customers/{customer_id:str}/messages")
-async def list_messages(request: PhoneRequest, customer_id: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def list_messages(request: PhoneRequest, customer_id: Id, simulator: Injected) -> Answer:
     """The chat as the phone shows it, oldest first."""
     customer = simulator.world.customer(customer_id)
     number = simulator.world.number(request.query_params.get("phone_number_id"))
@@ -116,7 +119,7 @@ async def list_messages(request: PhoneRequest, customer_id: str, simulator: Name
 
 
 @post("/customers/{customer_id:str}/messages")
-async def create_message(request: PhoneRequest, customer_id: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def create_message(request: PhoneRequest, customer_id: Id, simulator: Injected) -> Answer:
     """The customer writes, answers, reacts, edits, deletes: the body of an inbound message without its base.
 
     `phone_number_id` (which business number) and `at` (unix milliseconds, may lie in the past) may stand beside it.
@@ -133,7 +136,7 @@ async def create_message(request: PhoneRequest, customer_id: str, simulator: Nam
 
 
 @post("/customers/{customer_id:str}/media", request_max_body_size=MAX_FILE)
-async def create_media(request: PhoneRequest, customer_id: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def create_media(request: PhoneRequest, customer_id: Id, simulator: Injected) -> Answer:
     """A file from the phone: the raw bytes with their Content-Type; `?filename=`. Send it as a message by its id."""
     simulator.world.customer(customer_id)
     content = await request.body()
@@ -150,21 +153,21 @@ async def create_media(request: PhoneRequest, customer_id: str, simulator: Named
 
 
 @post("/customers/{customer_id:str}/played", status_code=204)
-async def create_play(request: PhoneRequest, customer_id: str, simulator: NamedDependency[Simulator]) -> None:
+async def create_play(request: PhoneRequest, customer_id: Id, simulator: Injected) -> None:
     """The customer played a voice note of the business."""
     simulator.world.customer(customer_id)
     simulator.played((await _read(request, Played)).wamid)
 
 
 @put("/customers/{customer_id:str}/preference", status_code=204)
-async def update_preference(request: PhoneRequest, customer_id: str, simulator: NamedDependency[Simulator]) -> None:
+async def update_preference(request: PhoneRequest, customer_id: Id, simulator: Injected) -> None:
     """The customer stops or resumes marketing messages in WhatsApp's own settings."""
     choice = await _read(request, Preference)
     simulator.change_preference(simulator.world.customer(customer_id), choice.value)
 
 
 @put("/customers/{customer_id:str}/reachability", status_code=204)
-async def update_reachability(request: PhoneRequest, customer_id: str, simulator: NamedDependency[Simulator]) -> None:
+async def update_reachability(request: PhoneRequest, customer_id: Id, simulator: Injected) -> None:
     """Whether the customer still has WhatsApp; messages to someone who has not fail with 131026."""
     body = await _json(request)
     reachable = body.get("reachable") if isinstance(body, dict) else None
@@ -174,7 +177,7 @@ async def update_reachability(request: PhoneRequest, customer_id: str, simulator
 
 
 @post("/numbers")
-async def create_number(request: PhoneRequest, simulator: NamedDependency[Simulator]) -> Answer:
+async def create_number(request: PhoneRequest, simulator: Injected) -> Answer:
     """Another business number, with the first app listening to its account."""
     new = await _read(request, NewNumber)
     if new.phone_number_id in simulator.world.numbers:
@@ -188,7 +191,7 @@ async def create_number(request: PhoneRequest, simulator: NamedDependency[Simula
 
 
 @post("/changes", status_code=202)
-async def create_change(request: PhoneRequest, simulator: NamedDependency[Simulator]) -> Answer:
+async def create_change(request: PhoneRequest, simulator: Injected) -> Answer:
     """Post any webhook field with any value."""
     new = await _read(request, NewChange)
     waba_id = new.waba_id or simulator.world.number(None).waba_id
@@ -197,7 +200,7 @@ async def create_change(request: PhoneRequest, simulator: NamedDependency[Simula
 
 
 @post("/templates/{template_id:str}/status", status_code=202)
-async def create_verdict(request: PhoneRequest, template_id: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def create_verdict(request: PhoneRequest, template_id: Id, simulator: Injected) -> Answer:
     """Meta approves, rejects, pauses … a template."""
     verdict = await _read(request, Verdict)
     for waba_id, known in simulator.world.templates.items():
@@ -207,7 +210,7 @@ async def create_verdict(request: PhoneRequest, template_id: str, simulator: Nam
 
 
 @get("/ledger")
-async def list_ledger(simulator: NamedDependency[Simulator]) -> Answer:
+async def list_ledger(simulator: Injected) -> Answer:
     """Every accepted send, and how often each `biz_opaque_callback_data` was accepted."""
     entries = simulator.world.ledger
     counts = Counter(entry.callback_data for entry in entries if entry.callback_data is not None)
@@ -215,31 +218,31 @@ async def list_ledger(simulator: NamedDependency[Simulator]) -> Answer:
 
 
 @get("/deliveries")
-async def list_deliveries(simulator: NamedDependency[Simulator]) -> Answer:
+async def list_deliveries(simulator: Injected) -> Answer:
     """How the last webhook POSTs went, and how many updates are still on their way or lost."""
     courier = simulator.courier
     return Response({"items": list(courier.deliveries), "open": courier.open, "lost": courier.lost})
 
 
 @get("/switches")
-async def show_switches(simulator: NamedDependency[Simulator]) -> Response[Switches]:
+async def show_switches(simulator: Injected) -> Response[Switches]:
     return Response(simulator.switches)
 
 
 @put("/switches")
-async def update_switches(request: PhoneRequest, simulator: NamedDependency[Simulator]) -> Response[Switches]:
+async def update_switches(request: PhoneRequest, simulator: Injected) -> Response[Switches]:
     """Set the switches named in the body; the others stay as they are."""
     return Response(simulator.set_switches(await _json(request)))
 
 
 @delete("/switches", status_code=200)
-async def delete_switches(simulator: NamedDependency[Simulator]) -> Response[Switches]:
+async def delete_switches(simulator: Injected) -> Response[Switches]:
     """Everything off again."""
     return Response(simulator.set_switches(msgspec.to_builtins(Switches())))
 
 
 @post("/clock", status_code=200)
-async def update_clock(request: PhoneRequest, simulator: NamedDependency[Simulator]) -> Answer:
+async def update_clock(request: PhoneRequest, simulator: Injected) -> Answer:
     """Move the time forward."""
     now = simulator.forward((await _read(request, Forward)).hours)
     return Response({"now": now, "ahead_ms": simulator.clock.offset})

@@ -10,12 +10,13 @@ import asyncio
 import hashlib
 import hmac
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 from litestar import MediaType, Request, Response, Router, delete, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import ClientException
+from litestar.params import FromPath
 
 from chime.simulator import graph_answers
 from chime.simulator.connections import drop
@@ -32,11 +33,13 @@ _DOCUMENT_TYPES = ("text/plain", "application/")
 _OPTIONS = {"public": True, "exclude_from_csrf": True}
 
 GraphRequest = Request[Any, Any, Any]
+Injected: TypeAlias = NamedDependency[Simulator]
+Id: TypeAlias = FromPath[str]
 Answer = Response[dict[str, Any]]
 
 
 @post("/{node:str}/messages", status_code=200)
-async def create_message(request: GraphRequest, node: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def create_message(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
     """Send a message, mark one read, show that the business is typing."""
     number = _number(simulator, await _enter(simulator, request), node)
     body = await _json(request)
@@ -56,7 +59,7 @@ async def create_message(request: GraphRequest, node: str, simulator: NamedDepen
 
 
 @post("/{node:str}/media", status_code=200, request_max_body_size=MAX_UPLOAD)
-async def create_media(request: GraphRequest, node: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def create_media(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
     """Upload a file (multipart: messaging_product, type, file)."""
     number = _number(simulator, await _enter(simulator, request), node)
     try:
@@ -76,7 +79,7 @@ async def create_media(request: GraphRequest, node: str, simulator: NamedDepende
 
 
 @get("/{node:str}")
-async def show_node(request: GraphRequest, node: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def show_node(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
     """A phone number with the asked fields, or a medium with a fresh address."""
     token = await _enter(simulator, request)
     if node in simulator.world.numbers:
@@ -87,7 +90,7 @@ async def show_node(request: GraphRequest, node: str, simulator: NamedDependency
 
 
 @delete("/{node:str}", status_code=200)
-async def delete_media(request: GraphRequest, node: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def delete_media(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
     """Forget a medium."""
     await _enter(simulator, request)
     del simulator.world.media[_media(simulator, request, node).media_id]
@@ -95,7 +98,7 @@ async def delete_media(request: GraphRequest, node: str, simulator: NamedDepende
 
 
 @get("/{node:str}/message_templates")
-async def list_templates(request: GraphRequest, node: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def list_templates(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
     """The templates of an account, a page at a time."""
     await _enter(simulator, request)
     _account(simulator, node)
@@ -104,14 +107,14 @@ async def list_templates(request: GraphRequest, node: str, simulator: NamedDepen
 
 
 @get("/{node:str}/subscribed_apps")
-async def list_subscriptions(request: GraphRequest, node: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def list_subscriptions(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
     """The apps that hear of this account."""
     await _enter(simulator, request)
     return Response(graph_answers.subscribed_apps(simulator.world, _account(simulator, node)))
 
 
 @post("/{node:str}/subscribed_apps", status_code=200)
-async def create_subscription(request: GraphRequest, node: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def create_subscription(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
     """Subscribe the token's app, perhaps at an address of its own, which is asked for the challenge first."""
     token = await _enter(simulator, request)
     apps = _account(simulator, node)
@@ -127,7 +130,7 @@ async def create_subscription(request: GraphRequest, node: str, simulator: Named
 
 
 @delete("/{node:str}/subscribed_apps", status_code=200)
-async def delete_subscription(request: GraphRequest, node: str, simulator: NamedDependency[Simulator]) -> Answer:
+async def delete_subscription(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
     """Unsubscribe the token's app: silence from here on."""
     token = await _enter(simulator, request)
     _account(simulator, node).pop(token.app_id, None)
@@ -135,7 +138,7 @@ async def delete_subscription(request: GraphRequest, node: str, simulator: Named
 
 
 @get("/debug_token")
-async def show_token(request: GraphRequest, simulator: NamedDependency[Simulator]) -> Answer:
+async def show_token(request: GraphRequest, simulator: Injected) -> Answer:
     """What a token is good for. An expired one may be asked about with a valid one, or with the app's own."""
     asked = request.query_params.get("input_token")
     if not asked:
@@ -148,7 +151,7 @@ async def show_token(request: GraphRequest, simulator: NamedDependency[Simulator
 
 
 @get("/{media_id:str}", media_type=MediaType.TEXT)
-async def show_media(request: GraphRequest, media_id: str, simulator: NamedDependency[Simulator]) -> Response[bytes]:
+async def show_media(request: GraphRequest, media_id: Id, simulator: Injected) -> Response[bytes]:
     """The bytes of a medium. The address lives five minutes and needs the token."""
     await _enter(simulator, request)
     media = simulator.world.media_at(request.query_params.get("hash", ""))

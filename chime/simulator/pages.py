@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from jinja2 import Environment, FunctionLoader
 from litestar import MediaType, Request, Response, Router, get
 from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
@@ -24,6 +25,8 @@ from chime.simulator.faults import Switches
 from chime.simulator.simulator import Simulator
 
 PhoneRequest = Request[Any, Any, Any]
+Injected: TypeAlias = NamedDependency[Simulator]
+Id: TypeAlias = FromPath[str]
 
 _OPTIONS = {"public": True, "exclude_from_csrf": True}
 _ASSETS = {
@@ -49,7 +52,7 @@ def own_environment() -> Environment:
 
 @get("/phone", media_type=MediaType.HTML)
 async def show_phone(
-    request: PhoneRequest, simulator: NamedDependency[Simulator], templates: NamedDependency[Environment],
+    request: PhoneRequest, simulator: Injected, templates: NamedDependency[Environment],
 ) -> str:
     """The phone as a page of its own."""
     return _render(request, simulator, templates, "simulator/phone.html")
@@ -57,20 +60,20 @@ async def show_phone(
 
 @get("/phone/fragment", media_type=MediaType.HTML)
 async def show_phone_fragment(
-    request: PhoneRequest, simulator: NamedDependency[Simulator], templates: NamedDependency[Environment],
+    request: PhoneRequest, simulator: Injected, templates: NamedDependency[Environment],
 ) -> str:
     """The body of the phone, for `<section class="phone" data-phone>` in another page."""
     return _render(request, simulator, templates, "simulator/_phone.html")
 
 
 @get("/events")
-async def show_events(simulator: NamedDependency[Simulator]) -> ServerSentEvent:
+async def show_events(simulator: Injected) -> ServerSentEvent:
     """What changed, as it happens: `changed` with customer ids, `hb` every 15 s."""
     return ServerSentEvent(_events(simulator))
 
 
 @get("/assets/{name:str}")
-async def show_asset(request: PhoneRequest, name: str, assets: NamedDependency[dict[str, bytes]]) -> Response[bytes]:
+async def show_asset(request: PhoneRequest, name: Id, assets: NamedDependency[dict[str, bytes]]) -> Response[bytes]:
     """The phone's own style and script."""
     content = assets.get(_ASSETS.get(name, ""))
     if content is None:
@@ -83,7 +86,7 @@ async def show_asset(request: PhoneRequest, name: str, assets: NamedDependency[d
 
 
 @get("/files/{media_id:str}")
-async def show_file(media_id: str, simulator: NamedDependency[Simulator]) -> Response[bytes]:
+async def show_file(media_id: Id, simulator: Injected) -> Response[bytes]:
     """A picture, recording or document of a chat, for the phone page."""
     media = simulator.world.find_media(media_id)
     if media is None:

@@ -1,10 +1,7 @@
-"""The one door to Meta's Graph API: every call, and what its failure means to the caller.
+"""The one door to Meta's Graph API: every call, its deadlines, and what an error of the network means.
 
-Meta knows no idempotency key, so each failure says what may be done about it (whatsapp-messaging.md 7):
-`GraphRefused` Meta answered with an error, `failure.verdict` says whether and when to try again; `NotSent` nothing of
-the request left this machine; `Doubtful` it may have taken effect. A call that is cancelled is doubtful too.
-Promise: a token goes to the Graph host and Meta's media hosts only; no error holds a token, or anything of a body but
-the words Meta itself wrote into `failure.details`; nothing is logged.
+Calls fail with GraphRefused, NotSent or Doubtful (see `answers`); a call that is cancelled is doubtful.
+Promise: a token goes to the Graph host and Meta's media hosts only, and nothing here is logged.
 """
 
 from __future__ import annotations
@@ -12,23 +9,21 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, NoReturn
+from typing import Any
 
 import httpx
 import msgspec
-from msgspec import Struct
 
 from chime import __version__
-from chime.errors import ChimeError
-from chime.ids import Ids
 from chime.security.vault import Secret
 from chime.whatsapp import lenient
-from chime.whatsapp.errors import Failure, classify
+from chime.whatsapp.answers import Doubtful, MediaLocation, MediaTooLarge, NotSent, SendAccepted, understand
 from chime.whatsapp.lenient import mapping, mappings, text
 from chime.whatsapp.transport import GraphTransport
+from chime.whatsapp.upload_form import UploadForm
 
 # Meta's media host has refused the names HTTP libraries give themselves. Nothing here gains from compression, and
 # an answer that is not packed cannot unpack to gigabytes.
@@ -39,12 +34,11 @@ _UPLOAD_TIMEOUTS = httpx.Timeout(connect=5, read=120, write=30, pool=10)
 # Of a whole call, so that an answer that drips byte by byte ends too.
 _DEADLINE = 60.0
 _LONGEST_ANSWER = 16 << 20
-_MEDIA_HOSTS = re.compile(r"(?:[a-z0-9-]+\.)*(?:fbsbx\.com|fbcdn\.net)")
 _GRAPH_HOST = "graph.facebook.com"
+_MEDIA_HOST = re.compile(r"(?:[a-z0-9-]+\.)*(?:fbsbx\.com|fbcdn\.net)")
 _REDIRECTS = 2
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _TOKEN = re.compile(r"[!-~]+")
-_MIME_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(?:; ?[\w-]+=[\w.+-]+)*", re.ASCII)
 _TEMPLATES_A_PAGE = 100
 _TEMPLATE_PAGES = 200
 _TEMPLATE_FIELDS = (
@@ -56,65 +50,6 @@ _NUMBER_FIELDS = (
     "code_verification_status,platform_type,throughput,health_status,webhook_configuration,"
     "is_official_business_account,last_onboarded_time,whatsapp_business_manager_messaging_limit,username"
 )
-
-
-class GraphRefused(ChimeError):
-    """Meta answered with an error. `failure` says what it means, `http_status` is of interest for media only."""
-
-    status = 422
-    title = "WhatsApp refused"
-
-    def __init__(self, failure: Failure, *, http_status: int = 0) -> None:
-        super().__init__(f"{failure.title} (code {failure.code}). {failure.what_to_do}")
-        self.failure = failure
-        self.http_status = http_status
-
-
-class NotSent(ChimeError):
-    """Certainly nothing happened at Meta: the request never left. It may be repeated freely."""
-
-    status = 503
-    title = "WhatsApp could not be reached"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Doubtful(ChimeError):
-    """The request left and no answer says what became of it. A message must not be sent again blindly."""
-
-    status = 503
-    title = "WhatsApp did not answer clearly"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class MediaTooLarge(ChimeError):
-    """A file is larger than the caller takes. What came of it so far is no whole file."""
-
-    status = 422
-    title = "The file is too large"
-
-
-class SendAccepted(Struct, frozen=True, kw_only=True):
-    """Meta took the message; that it arrives, only a status says. `wa_id` may differ from the number written to."""
-
-    wamid: str
-    wa_id: str | None
-    user_id: str | None
-    message_status: str
-
-
-class MediaLocation(Struct, frozen=True, kw_only=True):
-    """Where a file can be fetched for the next five minutes."""
-
-    url: str
-    mime_type: str
-    sha256: str | None
-    size: int | None
 
 
 class GraphClient:
@@ -163,17 +98,10 @@ class GraphClient:
     ) -> str:
         """Upload a file of exactly `size` bytes as it is read; gives its media id, good for 30 days on this number."""
         path = f"{_node('phone_number_id', phone_number_id)}/media"
-        if not _MIME_TYPE.fullmatch(mime_type):
-            raise NotSent("mime_type: this is not the name of a file type.")
-        boundary = Ids().token(24)
-        before, after = _form_around_file(boundary, mime_type, filename)
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            "Content-Length": str(len(before) + size + len(after)),
-        }
+        form = UploadForm(content, size=size, mime_type=mime_type, filename=filename)
         answer = await self._call(
-            "POST", path, token, app_secret=app_secret, headers=headers, body=_form(before, content, size, after),
-            timeouts=_UPLOAD_TIMEOUTS, deadline=None,
+            "POST", path, token, app_secret=app_secret, headers=form.headers, body=form, timeouts=_UPLOAD_TIMEOUTS,
+            deadline=None,
         )
         media_id = text(answer.get("id"))
         if media_id is None:
@@ -210,10 +138,10 @@ class GraphClient:
             request = self._http.build_request("GET", target, headers=headers, timeout=_TIMEOUTS)
             async with self._exchange(request) as response:
                 if not response.has_redirect_location:
-                    async for chunk in self._file(response, token, limit_bytes):
+                    async for chunk in _file(response, token, limit_bytes):
                         yield chunk
                     return
-                target = self._redirected(target, response.headers["location"])
+                target = _redirected(target, response.headers["location"])
         raise NotSent("The address of the file leads around in circles.")
 
     async def templates(
@@ -229,8 +157,10 @@ class GraphClient:
             paging = mapping(answer.get("paging"))
             # `next` tells that there is more. It is not followed as it stands: Meta writes the token into it.
             after = text(mapping(paging.get("cursors")).get("after")) if paging.get("next") else None
-            if after is None or after == query.get("after"):
+            if after is None:
                 return found
+            if after == query.get("after"):
+                break
             query["after"] = after
         raise Doubtful("WhatsApp's list of templates does not end.")
 
@@ -257,18 +187,21 @@ class GraphClient:
     async def debug_token(self, token: Secret, app_id: str, app_secret: bytes) -> dict[str, Any]:
         """What a token is good for: `is_valid`, `expires_at` (0 = never), `scopes`, `granular_scopes`, `app_id`."""
         app_token = Secret(f"{_node('app_id', app_id)}|{app_secret.decode('utf-8', 'replace')}")
-        _bearer(token)
-        answer = await self._call("GET", "debug_token", app_token, query={"input_token": token.reveal()}, asked=token)
+        answer = await self._call("GET", "debug_token", app_token, asked=token)
         return mapping(answer.get("data"))
 
     async def _call(
         self, method: str, path: str, token: Secret, *, app_secret: bytes | None = None,
-        query: Mapping[str, str] | None = None, body: bytes | AsyncIterator[bytes] | None = None,
+        query: Mapping[str, str] | None = None, body: bytes | AsyncIterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None, attempt: int = 1, timeouts: httpx.Timeout = _TIMEOUTS,
         deadline: float | None = _DEADLINE, asked: Secret | None = None,
     ) -> dict[str, Any]:
         """One request to the Graph API and the JSON object it answers with. `asked` is a token asked about."""
         parameters = dict(query or {})
+        secrets = [token.reveal()]
+        if asked is not None:
+            parameters["input_token"] = asked.reveal()
+            secrets.append(asked.reveal())
         if app_secret is not None:
             parameters["appsecret_proof"] = hmac.digest(app_secret, token.reveal().encode(), "sha256").hex()
         sent = {**_HEADERS, "Authorization": _bearer(token), **(headers or {})}
@@ -282,16 +215,11 @@ class GraphClient:
                 content = await _content(response)
         except TimeoutError:
             raise Doubtful("WhatsApp took too long to answer.") from None
-        answer = _object(content)
-        error = answer.get("error") if answer is not None else None
-        if answer is None or isinstance(error, dict) or not response.is_success:
-            secrets = [token.reveal(), *([asked.reveal()] if asked else [])]
-            _refuse(response, error if isinstance(error, dict) else None, attempt, secrets)
-        return answer
+        return understand(response.status_code, response.headers, content, attempt=attempt, secrets=secrets)
 
     @asynccontextmanager
     async def _exchange(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
-        """Hand the request over and have the head of its answer; errors of the network become our three."""
+        """Hand a request over and have the head of its answer; the rest is read inside, the connection freed after."""
         with _in_our_words():
             response = await self._http.send(request, stream=True, follow_redirects=False)
         try:
@@ -299,36 +227,12 @@ class GraphClient:
         finally:
             await response.aclose()
 
-    async def _file(self, response: httpx.Response, token: Secret, limit_bytes: int) -> AsyncIterator[bytes]:
-        if response.status_code != 200:
-            error = mapping((_object(await _content(response)) or {}).get("error")) or None
-            _refuse(response, error, 1, [token.reveal()])
-        size = 0
-        announced = lenient.number(response.headers.get("content-length")) or 0
-        if announced > limit_bytes:
-            raise MediaTooLarge(f"The file has {announced} bytes; at most {limit_bytes} are taken.")
-        async for chunk in _chunks(response):
-            size += len(chunk)
-            if size > limit_bytes:
-                raise MediaTooLarge(f"The file has more than {limit_bytes} bytes.")
-            yield chunk
-
     def _trusts(self, url: httpx.URL) -> bool:
         """Whether a token may be shown to this address."""
-        if _origin(url) == self._origin:
+        scheme, host, port = _origin(url)
+        if (scheme, host, port) == self._origin:
             return True
-        metas = url.host == _GRAPH_HOST or _MEDIA_HOSTS.fullmatch(url.host) is not None
-        return metas and _origin(url)[::2] == ("https", 443)
-
-    def _redirected(self, source: httpx.URL, location: str) -> httpx.URL:
-        """Where a redirect leads. Other hosts are asked without the token, and never over less than the source's TLS."""
-        try:
-            target = source.join(location)
-        except (httpx.InvalidURL, ValueError):
-            raise NotSent("The address of the file leads nowhere.") from None
-        if target.scheme not in ("https", source.scheme) or not target.host or target.userinfo:
-            raise NotSent("The address of the file leads to a place that is not safe.")
-        return target
+        return (scheme, port) == ("https", 443) and (host == _GRAPH_HOST or _MEDIA_HOST.fullmatch(host) is not None)
 
 
 def _http() -> httpx.AsyncClient:
@@ -369,33 +273,20 @@ async def _content(response: httpx.Response) -> bytes:
     return bytes(content)
 
 
-def _object(content: bytes) -> dict[str, Any] | None:
-    """The JSON object in an answer, or None: a proxy's page, nothing at all, half an answer."""
-    try:
-        answer = lenient.decode(content)
-    except ValueError:
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def _refuse(response: httpx.Response, error: dict[str, Any] | None, attempt: int, secrets: list[str]) -> NoReturn:
-    """Raise what an answer without success means. Without Meta's own error only a plain refusal is certain."""
-    status = response.status_code
-    if error is None and (not 400 <= status < 500 or status == httpx.codes.REQUEST_TIMEOUT):
-        raise Doubtful(f"WhatsApp answered with status {status} and nothing that can be read.")
-    clean = None if error is None else _without(error, secrets)
-    raise GraphRefused(classify(status, clean, attempt, response.headers), http_status=status)
-
-
-def _without(value: Any, secrets: list[str]) -> Any:
-    """`value` with the secrets masked: Meta quotes a malformed token in its message."""
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "…")
-        return value
-    if isinstance(value, dict):
-        return {key: _without(item, secrets) for key, item in value.items()}
-    return [_without(item, secrets) for item in value] if isinstance(value, list) else value
+async def _file(response: httpx.Response, token: Secret, limit_bytes: int) -> AsyncIterator[bytes]:
+    if response.status_code != httpx.codes.OK:
+        content = await _content(response)
+        understand(response.status_code, response.headers, content, attempt=1, secrets=[token.reveal()])
+        raise Doubtful(f"The file came with status {response.status_code}.")
+    announced = lenient.number(response.headers.get("content-length")) or 0
+    if announced > limit_bytes:
+        raise MediaTooLarge(f"The file has {announced} bytes; at most {limit_bytes} are taken.")
+    size = 0
+    async for chunk in _chunks(response):
+        size += len(chunk)
+        if size > limit_bytes:
+            raise MediaTooLarge(f"The file has more than {limit_bytes} bytes.")
+        yield chunk
 
 
 def _node(field: str, value: str) -> str:
@@ -422,34 +313,16 @@ def _address(url: str) -> httpx.URL:
     return address
 
 
+def _redirected(source: httpx.URL, location: str) -> httpx.URL:
+    """Where a redirect leads: any host (which gets no token unless it is Meta's), but never from TLS to plain text."""
+    try:
+        target = source.join(location)
+    except (httpx.InvalidURL, ValueError):
+        raise NotSent("The address of the file leads nowhere.") from None
+    if target.scheme not in ("https", source.scheme) or not target.host or target.userinfo:
+        raise NotSent("The address of the file leads to a place that is not safe.")
+    return target
+
+
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
     return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
-
-
-def _form_around_file(boundary: str, mime_type: str, filename: str) -> tuple[bytes, bytes]:
-    """What stands before and after the file in a multipart form."""
-    fields = "".join(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in (("messaging_product", "whatsapp"), ("type", mime_type))
-    )
-    # Browsers' way to write a name into the header: only these three characters are encoded.
-    name = filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    before = (
-        f'{fields}--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-        f"Content-Type: {mime_type}\r\n\r\n"
-    )
-    return before.encode("utf-8", "replace"), f"\r\n--{boundary}--\r\n".encode()
-
-
-async def _form(before: bytes, content: AsyncIterator[bytes], size: int, after: bytes) -> AsyncIterator[bytes]:
-    """The whole form as it is sent. A file of another size breaks the request off, so nothing comes of it."""
-    left = size
-    yield before
-    async for chunk in content:
-        left -= len(chunk)
-        if left < 0:
-            break
-        yield chunk
-    if left != 0:
-        raise NotSent("The file has another size than was announced.")
-    yield after

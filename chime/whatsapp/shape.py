@@ -55,7 +55,9 @@ class _Reader:
         return _READERS[type(shape)](self, shape, given, path)
 
     def _refuse(self, path: tuple[str, ...], words: str) -> object:
-        self.problems.append((".".join(path), words))
+        # An unknown key is the sender's text: cut short, and a lone surrogate in it must not break our answer.
+        named = ".".join(part[:100] for part in path).encode(errors="replace").decode()
+        self.problems.append((named, words))
         return _FAILED
 
     def _struct(self, shape: shapes.StructType, given: object, path: tuple[str, ...]) -> Any:
@@ -67,7 +69,7 @@ class _Reader:
         known = {field.encode_name for field in shape.fields} | {tag_field}
         for name in given:
             if name not in known:
-                self._refuse((*path, str(name)[:100]), "is not known here")
+                self._refuse((*path, str(name)), "is not known here")
         values: dict[str, Any] = {}
         for field in shape.fields:
             if field.encode_name not in given:
@@ -91,8 +93,8 @@ class _Reader:
         kinds = [kind for kind in shape.types if not isinstance(kind, shapes.NoneType)]
         if len(kinds) == 1:
             return self.read(kinds[0], given, path)
-        fitting = [kind for kind in kinds if isinstance(given, _PLAIN.get(type(kind), ())) and given is not True]
-        return self.read((fitting or kinds)[0], given, path)
+        fitting = (kind for kind in kinds if isinstance(given, _PLAIN.get(type(kind), ())))
+        return self.read(next(fitting, kinds[0]), given, path)
 
     def _tagged(self, structs: list[shapes.StructType], given: object, path: tuple[str, ...]) -> Any:
         if not isinstance(given, Mapping):
@@ -129,7 +131,7 @@ class _Reader:
             self._refuse(path, "must not be empty")
         read = {}
         for key, item in given.items():
-            if self._text(shapes.StrType(), key, (*path, str(key)[:100].encode(errors="replace").decode())) is not _FAILED:
+            if self._text(shapes.StrType(), key, (*path, str(key))) is not _FAILED:
                 read[key] = self.read(shape.value_type, item, (*path, key))
         return _FAILED if any(item is _FAILED for item in read.values()) else read
 

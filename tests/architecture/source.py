@@ -210,4 +210,4 @@ def _token(match: re.Match[str]) -> str:
 @cache
 def templates() -> tuple[Template, ...]:
     return tuple(Template(str(path.relative_to(TEMPLATES)), path, path.read_text("utf-8"))
-                 for path in sorted(TEMPLATES.rglob("*")) if path.is_file() and path.suffix in (".html", ".txt", ".xml"))
+                 for path in sorted(TEMPLATES.rglob("*")) if path.suffix in (".html", ".txt", ".xml"))

@@ -29,6 +29,14 @@ PHONE = "14155550101"
 class Server(uvicorn.Server):
     """uvicorn beside the test, in the same loop, leaving the test runner's signals alone."""
 
+    def __init__(self, app: Any) -> None:
+        super().__init__(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, ws="none"))
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -37,10 +45,9 @@ class Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, ws="none"))
+    server = Server(app)
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await server.listening.wait()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
@@ -329,3 +336,154 @@ async def test_media_goes_up_and_comes_down(setup: Setup) -> None:
     assert setup.receiver.statuses == ["sent", "failed"]
     assert (await setup.http.delete(f"{GRAPH}/{uploaded}")).json() == {"success": True}
     assert code(await setup.http.get(f"{GRAPH}/{uploaded}")) == 33
+
+
+async def test_retries_until_the_answer_is_200(setup: Setup) -> None:
+    setup.receiver.answers = [503, 201, 302]
+    await setup.writes(await setup.customer())
+    await setup.settled()
+    assert len(setup.receiver.posts) == 4
+    assert len({body for _, body in setup.receiver.posts}) == 1
+    deliveries = (await setup.http.get("/simulator/deliveries")).json()
+    assert [one["status"] for one in deliveries["items"]] == [503, 201, 302, 200]
+    assert (deliveries["open"], deliveries["lost"]) == (0, 0)
+
+
+async def test_gives_up_at_the_end_and_says_so(setup: Setup) -> None:
+    setup.receiver.answers = [500] * 4
+    await setup.writes(await setup.customer())
+    await setup.settled()
+    assert (await setup.http.get("/simulator/deliveries")).json()["lost"] == 1
+
+
+async def test_deliver_twice_and_batch(setup: Setup) -> None:
+    customer = await setup.customer()
+    await setup.switch(deliver_twice=True)
+    await setup.writes(customer)
+    await setup.settled()
+    assert len(setup.receiver.posts) == 2 and setup.receiver.posts[0][1] == setup.receiver.posts[1][1]
+    await setup.switch(deliver_twice=False, batch=3)
+    setup.receiver.posts.clear()
+    wamids = [await setup.writes(customer) for _ in range(5)]
+    await setup.settled()
+    sizes = [len(json.loads(body)["entry"][0]["changes"][0]["value"]["messages"]) for _, body in setup.receiver.posts]
+    assert max(sizes) == 3 and sum(sizes) == 5
+    assert [item["id"] for item in setup.receiver.items("messages")] == wamids
+
+
+async def test_out_of_order_turns_the_ticks_round(setup: Setup) -> None:
+    await setup.writes(await setup.customer())
+    await setup.quiet()
+    await setup.switch(out_of_order=True)
+    await setup.text()
+    await setup.settled()
+    assert setup.receiver.statuses == ["read", "delivered", "sent"]
+
+
+async def test_refusals_on_demand_accept_nothing(setup: Setup) -> None:
+    await setup.writes(await setup.customer())
+    await setup.switch(answer_429=1, answer_500=1, error_next=1, error_code=131048)
+    answers = [await setup.text(biz_opaque_callback_data="row:1") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [429, 500, 400, 200]
+    assert [code(answer) for answer in answers[:3]] == [130429, 1, 131048]
+    ledger = (await setup.http.get("/simulator/ledger")).json()
+    assert ledger["count_by_callback_data"] == {"row:1": 1}
+
+
+async def test_accept_then_drop_closes_without_a_byte_but_the_message_arrives(setup: Setup) -> None:
+    customer = await setup.customer()
+    await setup.writes(customer)
+    await setup.quiet()
+    await setup.switch(accept_then_drop=1)
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response|Server disconnected"):
+        await setup.text(biz_opaque_callback_data="row:1")
+    await setup.settled()
+    ledger = (await setup.http.get("/simulator/ledger")).json()
+    assert [entry["dropped"] for entry in ledger["items"]] == [True]
+    assert setup.receiver.statuses == ["sent", "delivered", "read"]
+    assert (await setup.text()).status_code == 200
+
+
+async def test_statuses_can_be_held_and_read_receipts_be_off(setup: Setup) -> None:
+    await setup.writes(await setup.customer())
+    await setup.quiet()
+    await setup.switch(hold_statuses=True, no_read_receipts=True)
+    await setup.text()
+    assert not await setup.simulator.settled(0.2)
+    assert setup.receiver.posts == []
+    await setup.switch(hold_statuses=False)
+    await setup.settled()
+    assert setup.receiver.statuses == ["sent", "delivered"]
+
+
+async def test_failing_later_and_the_pair_limit(setup: Setup) -> None:
+    await setup.writes(await setup.customer())
+    await setup.quiet()
+    await setup.switch(fail_next=1, fail_code=131049, pair_limit=True)
+    answers = [await setup.text() for _ in range(46)]
+    assert [answer.status_code for answer in answers] == [200] * 45 + [400]
+    assert code(answers[-1]) == 131056
+    await setup.settled()
+    failed = [item for item in setup.receiver.items("statuses") if item["status"] == "failed"]
+    assert [item["errors"][0]["code"] for item in failed] == [131049]
+
+
+async def test_delays(setup: Setup) -> None:
+    await setup.switch(delay_ms=150, answer_delay_ms=150)
+    clock = setup.simulator.clock
+    started = clock.monotonic()
+    await setup.http.get(f"{GRAPH}/{PNID}")
+    assert clock.monotonic() - started >= 0.15
+    await setup.writes(await setup.customer())
+    await setup.settled()
+    assert clock.monotonic() - started >= 0.3
+
+
+@pytest.mark.parametrize("body", [{"batch": 0}, {"delay_ms": "soon"}, {"surprise": True}, [1]])
+async def test_a_wrong_switch_is_named(setup: Setup, body: Any) -> None:
+    answer = await setup.http.put("/simulator/switches", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == (next(iter(body)) if isinstance(body, dict) else "switches")
+
+
+async def test_subscriptions(setup: Setup) -> None:
+    customer = await setup.customer()
+    address = f"{GRAPH}/{WABA}/subscribed_apps"
+    assert (await setup.http.get(address)).json()["data"][0]["whatsapp_business_api_data"]["id"] == "900"
+    await setup.http.delete(address)
+    await setup.writes(customer)
+    await setup.settled()
+    assert setup.receiver.posts == []
+    override = {"override_callback_uri": f"{setup.webhook}/t7", "verify_token": "wrong"}
+    assert code(await setup.http.post(address, json=override)) == 100
+    assert (await setup.http.post(address, json={**override, "verify_token": "verify me"})).status_code == 200
+    assert (await setup.http.get(address)).json()["data"][0]["override_callback_uri"] == f"{setup.webhook}/t7"
+    await setup.writes(customer)
+    await setup.settled()
+    assert len(setup.receiver.posts) == 1
+
+
+async def test_number_fields_and_token(setup: Setup) -> None:
+    shown = (await setup.http.get(f"{GRAPH}/{PNID}?fields=verified_name,throughput{{level}},quality_rating")).json()
+    assert shown == {
+        "verified_name": "Shop", "throughput": {"level": "STANDARD"}, "quality_rating": "GREEN", "id": PNID
+    }
+    assert code(await setup.http.get(f"{GRAPH}/{PNID}?fields=shoe_size")) == 100
+    token = (await setup.http.get(f"{GRAPH}/debug_token?input_token={TOKEN}")).json()["data"]
+    assert token["is_valid"] and token["app_id"] == "900" and "whatsapp_business_messaging" in token["scopes"]
+    await setup.switch(token_expired=True)
+    asked = f"{GRAPH}/debug_token?input_token={TOKEN}"
+    answer = await setup.http.get(asked, headers={"Authorization": f"Bearer 900|{SECRET}"})
+    assert answer.json()["data"]["is_valid"] is False
+
+
+async def test_reading_and_typing(setup: Setup) -> None:
+    customer = await setup.customer()
+    wamid = await setup.writes(customer)
+    body = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
+    answer = await setup.http.post(f"{GRAPH}/{PNID}/messages", json={**body, "typing_indicator": {"type": "text"}})
+    assert answer.json() == {"success": True}
+    chat = (await setup.http.get(f"/simulator/customers/{customer}/messages")).json()
+    assert chat["typing"] and chat["items"][0]["status"] == "read"
+    body["message_id"] = "wamid.unknown"
+    assert code(await setup.http.post(f"{GRAPH}/{PNID}/messages", json=body)) == 131009

@@ -1,0 +1,79 @@
+"""A file somebody attaches: checked against WhatsApp's limits before it is kept, then stored encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from litestar.datastructures import UploadFile
+
+from chime.errors import Invalid
+from chime.inbox.voice import NotARecording, ogg_from_webm
+from chime.web.here import Here
+from chime.whatsapp import check_media, kind_for_mime
+
+_READ = 256 * 1024
+LARGEST_RECORDING = 16 * 1024 * 1024
+
+
+class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
+    """What was kept, and as which kind of message it will go."""
+
+    id: str
+    kind: str
+    filename: str
+    is_voice: bool
+
+
+async def store_upload(here: Here, channel_id: str, upload: UploadFile, *, as_voice: bool) -> StoredUpload:
+    """Raises Invalid naming `file` when WhatsApp would not take it."""
+    mime_type = (upload.content_type or "application/octet-stream").split(";")[0].strip().lower()
+    filename = upload.filename.replace("\\", "/").rpartition("/")[2][:240] or "file"
+    content: bytes | None = None
+    if as_voice and mime_type in ("audio/webm", "video/webm"):
+        content, mime_type, filename = await _recording(upload), "audio/ogg", "voice.ogg"
+    kind = kind_for_mime(mime_type)
+    size = len(content) if content is not None else await _size(upload)
+    problem = check_media(kind, mime_type, size)
+    if problem is not None:
+        raise Invalid.field("file", problem)
+    if size == 0:
+        raise Invalid.field("file", "This file is empty.")
+    media_id = here.services.ids.new(here.now)
+    is_voice = as_voice and mime_type == "audio/ogg"
+    written = await here.workspace.files.write(media_id, _once(content) if content is not None else _pieces(upload))
+    async with here.workspace.write(here.actor) as tx:
+        await tx.execute(
+            "INSERT INTO media (id, channel_id, direction, kind, mime_type, filename, sha256, size, is_voice, state, "
+            "created_at) VALUES (?, ?, 'out', ?, ?, ?, ?, ?, ?, 'ready', ?)", media_id, channel_id, kind, mime_type,
+            filename, written.sha256, written.size, int(is_voice), tx.now)
+        await tx.audit("media.stored", "media", media_id, kind=kind, size=written.size)
+    return StoredUpload(id=media_id, kind=kind, filename=filename, is_voice=is_voice)
+
+
+async def _recording(upload: UploadFile) -> bytes:
+    """Browsers record WebM, WhatsApp wants Ogg for a voice note: the same Opus packets in another box."""
+    raw = await upload.read(LARGEST_RECORDING + 1)
+    if len(raw) > LARGEST_RECORDING:
+        raise Invalid.field("file", "The recording is longer than WhatsApp takes (16 MB).")
+    try:
+        return ogg_from_webm(raw)
+    except NotARecording as error:
+        raise Invalid.field("file", "This recording could not be read; record it again.") from error
+
+
+async def _size(upload: UploadFile) -> int:
+    size = 0
+    async for piece in _pieces(upload):
+        size += len(piece)
+    await upload.seek(0)
+    return size
+
+
+async def _pieces(upload: UploadFile) -> AsyncIterator[bytes]:
+    while piece := await upload.read(_READ):
+        yield piece
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

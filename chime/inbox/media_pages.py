@@ -1,0 +1,90 @@
+"""A conversation's files: served by permission, with headers that keep them data; fetched again when that failed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from litestar import get, post
+from litestar.response import Redirect, Response, Stream
+
+from chime.errors import Conflict, NotFound
+from chime.inbox import queries
+from chime.inbox.model import MediaState
+from chime.inbox.pages import READ, REPLY
+from chime.inbox.queries import StoredMedia
+from chime.inbox.receive import FETCH_MEDIA
+from chime.web.headers import MEDIA_POLICY
+from chime.web.here import Here
+
+_RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
+# Shown inside our pages; everything else is only ever downloaded. SVG is a document with scripts, not a picture.
+_INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "audio/aac", "audio/amr", "audio/mpeg",
+                     "audio/mp4", "audio/ogg", "video/mp4", "video/3gpp"})
+
+
+@get("/w/{slug:str}/media/{media_id:str}", opt=READ)
+async def show_media(here: Here, media_id: str) -> Response[Any]:
+    """The bytes, or the part a player asks for."""
+    stored = await queries.media(here.db, media_id)
+    if stored is None or stored.state is not MediaState.READY:
+        raise NotFound("This file is not here.")
+    size = here.workspace.files.size(media_id)
+    headers = _headers(stored, download="download" in here.request.query_params)
+    status, start, end = _span(here.request.headers.get("range", ""), size)
+    if status == 416:
+        return Response(b"", status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+    headers["Content-Length"] = str(end - start)
+    if status == 206:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return Stream(here.workspace.files.read(media_id, start, end), status_code=status, headers=headers,
+                  media_type=_served_type(stored))
+
+
+def _served_type(stored: StoredMedia) -> str:
+    plain = stored.mime_type.split(";")[0].strip().lower()
+    return plain if plain in _INLINE else "application/octet-stream"
+
+
+def _headers(stored: StoredMedia, *, download: bool) -> dict[str, str]:
+    inline = _served_type(stored) != "application/octet-stream" and not download
+    name = stored.filename or f"{stored.kind}-{stored.id[-6:]}"
+    disposition = f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"
+    return {"Content-Disposition": disposition, "Content-Security-Policy": MEDIA_POLICY, "Accept-Ranges": "bytes",
+            "Cache-Control": "private, max-age=86400, immutable"}
+
+
+def _span(header: str, size: int) -> tuple[int, int, int]:
+    """Status and the half-open span of bytes a Range header asks for; one range only, as players do."""
+    found = _RANGE.match(header.strip())
+    if not found or found.group(0) == "bytes=-":
+        return 200, 0, size
+    first, last = found.groups()
+    if not first:
+        start, end = max(0, size - int(last)), size
+    else:
+        start, end = int(first), min(int(last) + 1 if last else size, size)
+    return (206, start, end) if start < end else (416, 0, 0)
+
+
+@post("/w/{slug:str}/media/{media_id:str}/fetch", opt=REPLY, status_code=200)
+async def fetch_media_again(here: Here, media_id: str) -> Response[Any]:
+    """Try once more to get a customer's file from Meta."""
+    async with here.workspace.write(here.actor) as tx:
+        changed = await tx.execute("UPDATE media SET state = 'pending', trouble = '', attempts = 0, "
+                                   "next_attempt_at = ?, created_at = ? WHERE id = ? AND state = 'failed' "
+                                   "AND direction = 'in'", tx.now, tx.now, media_id)
+        if not changed:
+            raise Conflict("This file is here, or on its way.")
+        await tx.audit("media.fetch_requested", "media", media_id)
+        tx.enqueue(FETCH_MEDIA, media_id)
+    found = await queries.message_of_media(here.db, media_id)
+    if found is None:
+        raise NotFound("There is no such file.")
+    if not here.is_htmx and here.request.headers.get("x-csrf-token") is None:
+        return Redirect(f"{here.base}/inbox/{found.conversation_id}", status_code=303)
+    return here.page("inbox/_message.html", message=found)
+
+
+ROUTES = [show_media, fetch_media_again]

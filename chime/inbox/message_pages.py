@@ -1,0 +1,223 @@
+"""Writing: text, files, templates and the other kinds, reactions, sending again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import get, post
+from litestar.response import Redirect, Response
+
+from chime import channels, contacts, message_templates
+from chime.contacts import normalise_phone
+from chime.errors import ChimeError, Conflict, Invalid, NotFound, Refused
+from chime.inbox import forms, queries, sending, thread
+from chime.inbox.conversations import open_thread
+from chime.inbox.files import store_upload
+from chime.inbox.model import Origin
+from chime.inbox.pages import REPLY
+from chime.inbox.sending import Draft
+from chime.whatsapp import OutboundMessage, Person, parse_message
+from chime.web.forms import form_fields, uploaded_file
+from chime.web.here import Here
+
+_ONE = "/w/{slug:str}/inbox/{conversation_id:str}"
+_MESSAGE = _ONE + "/messages/{message_id:str}"
+KINDS = ("location", "contact", "buttons", "list", "link")
+
+
+@post(_ONE + "/messages", opt=REPLY, status_code=200)
+async def create_message(here: Here, conversation_id: str) -> Response[Any]:
+    """Any message a form can describe. Refused: the reason, and what was typed stays where it was."""
+    fields = await form_fields(here.request)
+    kind = fields.get("type", "text")
+    try:
+        message = await _message(here, conversation_id, kind, fields)
+        draft = Draft(message=message, origin=Origin.AGENT, client_id=_client_id(here, fields),
+                      reply_to=fields.get("quoted_id") or None)
+        async with here.workspace.write(here.actor) as tx:
+            message_id = await sending.queue_message(tx, conversation_id, draft)
+    except (Invalid, Refused, Conflict) as error:
+        return await _not_taken(here, conversation_id, kind, fields, error)
+    return await _bubble(here, conversation_id, message_id)
+
+
+async def _message(here: Here, conversation_id: str, kind: str, fields: dict[str, str]) -> OutboundMessage:
+    if kind != "template":
+        return forms.outbound(kind, fields)
+    conversation = await thread.conversation_or_404(here, conversation_id)
+    channel = await channels.channel(here.db, conversation.channel_id)
+    template = await message_templates.template(
+        here.db, channel.waba_id if channel else "", fields.get("template_name", ""),
+        fields.get("template_language", ""))
+    return forms.template_message(template, fields)
+
+
+def _client_id(here: Here, fields: dict[str, str]) -> str | None:
+    """The browser's own id of the message, made ours by the person's id: a second click sends nothing twice."""
+    given = fields.get("client_id", "")[:64]
+    return f"{here.actor.id}:{given}" if given else None
+
+
+async def _bubble(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
+    if not here.is_htmx and here.request.headers.get("x-csrf-token") is None:
+        return Redirect(f"{here.base}/inbox/{conversation_id}", status_code=303)
+    found = await queries.message(here.db, message_id)
+    if found is None:
+        raise NotFound("There is no such message.")
+    return here.page("inbox/_message.html", message=found)
+
+
+async def _not_taken(here: Here, conversation_id: str, kind: str, fields: dict[str, str],
+                     error: ChimeError) -> Response[Any]:
+    errors = forms.as_dict(error) if isinstance(error, Invalid) else {"": str(error)}
+    if kind in KINDS and isinstance(error, Invalid) and here.is_htmx:
+        return await _compose(here, conversation_id, kind, errors=errors, values=fields, status=422)
+    words = next(iter(errors.values()), str(error))
+    if here.is_htmx or here.request.headers.get("x-csrf-token") is not None:
+        return here.page("inbox/_send_error.html", status=422, message=words, errors=errors)
+    return here.page("inbox/not_sent.html", status=422, conversation_id=conversation_id, message=words, values=fields)
+
+
+@post(_ONE + "/files", opt=REPLY, status_code=200)
+async def create_file_message(here: Here, conversation_id: str) -> Response[Any]:
+    """A file with an optional caption: stored here encrypted, then sent like any message."""
+    conversation = await thread.conversation_or_404(here, conversation_id)
+    fields = await form_fields(here.request)
+    try:
+        upload = await uploaded_file(here.request, "file")
+        stored = await store_upload(here, conversation.channel_id, upload, as_voice=fields.get("voice") == "1")
+        content: dict[str, Any] = {"id": stored.id}
+        if fields.get("caption", "").strip() and stored.kind in ("image", "video", "document"):
+            content["caption"] = fields["caption"].strip()
+        if stored.kind == "document":
+            content["filename"] = stored.filename
+        if stored.is_voice:
+            content["voice"] = True
+        message = parse_message({"type": stored.kind, stored.kind: content})
+        async with here.workspace.write(here.actor) as tx:
+            message_id = await sending.queue_message(
+                tx, conversation_id, Draft(message=message, origin=Origin.AGENT, media_id=stored.id,
+                                           client_id=_client_id(here, fields),
+                                           reply_to=fields.get("quoted_id") or None))
+    except (Invalid, Refused) as error:
+        errors = forms.as_dict(error) if isinstance(error, Invalid) else {"": str(error)}
+        return here.page("inbox/_send_error.html", status=422, message=next(iter(errors.values())), errors=errors)
+    return await _bubble(here, conversation_id, message_id)
+
+
+@get(_ONE + "/compose/{kind:str}", opt=REPLY)
+async def new_message(here: Here, conversation_id: str, kind: str) -> Response[bytes]:
+    """The form of one kind of message."""
+    if kind not in KINDS:
+        raise NotFound("There is no such kind of message.")
+    return await _compose(here, conversation_id, kind, errors={}, values={}, status=200)
+
+
+async def _compose(here: Here, conversation_id: str, kind: str, *, errors: dict[str, str], values: dict[str, str],
+                   status: int) -> Response[bytes]:
+    opened = await thread.load(here, conversation_id, with_items=False)
+    return here.page(f"inbox/_compose_{kind}.html", status=status, errors=errors, values=values, thread=opened)
+
+
+@get(_ONE + "/templates", opt=REPLY)
+async def list_templates(here: Here, conversation_id: str) -> Response[bytes]:
+    """The template picker."""
+    opened = await thread.load(here, conversation_id, with_items=False)
+    search = here.request.query_params.get("q", "").replace("\0", "")[:100]
+    found = await message_templates.approved(here.db, opened.channel.waba_id, search)
+    return here.page("inbox/_templates.html", thread=opened, q=search,
+                     templates=[thread.TemplateChoice.of(template) for template in found])
+
+
+@post(_MESSAGE + "/reaction", opt=REPLY, status_code=200)
+async def create_reaction(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
+    """`emoji`; empty takes ours back."""
+    emoji = (await form_fields(here.request)).get("emoji", "")
+    target = await queries.message(here.db, message_id)
+    if target is None or target.conversation_id != conversation_id or target.wamid is None:
+        raise NotFound("There is no such message to react to.")
+    message = parse_message({"type": "reaction", "reaction": {"message_id": target.wamid, "emoji": emoji}})
+    async with here.workspace.write(here.actor) as tx:
+        await sending.queue_message(tx, conversation_id, Draft(message=message, origin=Origin.AGENT))
+    return await _bubble(here, conversation_id, message_id)
+
+
+@post(_MESSAGE + "/retry", opt=REPLY, status_code=200)
+async def create_retry(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
+    """Send a failed or doubtful message again."""
+    async with here.workspace.write(here.actor) as tx:
+        await sending.retry(tx, message_id)
+    return await _bubble(here, conversation_id, message_id)
+
+
+@post(_MESSAGE + "/discard", opt=REPLY, status_code=200)
+async def discard_message(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
+    """Take a failed or doubtful message out of the thread."""
+    async with here.workspace.write(here.actor) as tx:
+        await sending.discard(tx, message_id)
+    if not here.is_htmx and here.request.headers.get("x-csrf-token") is None:
+        return Redirect(f"{here.base}/inbox/{conversation_id}", status_code=303)
+    return Response(b"", media_type="text/html")
+
+
+@get("/w/{slug:str}/inbox/new", opt=REPLY)
+async def new_conversation(here: Here) -> Response[bytes]:
+    return await _new(here, errors={}, values={}, status=200)
+
+
+async def _new(here: Here, *, errors: dict[str, str], values: dict[str, str], status: int) -> Response[bytes]:
+    numbers = await channels.channels(here.db)
+    templates = []
+    for waba_id in dict.fromkeys(number.waba_id for number in numbers):
+        templates += await message_templates.approved(here.db, waba_id)
+    return here.page("inbox/_new.html", status=status, channels=numbers, errors=errors, values=values,
+                     templates=[thread.TemplateChoice.of(template) for template in templates])
+
+
+@post("/w/{slug:str}/inbox", opt=REPLY, status_code=200)
+async def create_conversation(here: Here) -> Response[Any]:
+    """Write to somebody first, with a template."""
+    fields = await form_fields(here.request)
+    try:
+        conversation_id = await _begin(here, fields)
+    except (Invalid, Refused) as error:
+        errors = forms.as_dict(error) if isinstance(error, Invalid) else {"": str(error)}
+        return await _new(here, errors=errors, values=fields, status=422)
+    where = f"{here.base}/inbox/{conversation_id}?v=all"
+    if here.is_htmx:
+        return Response(b"", headers={"HX-Redirect": where})
+    return Redirect(where, status_code=303)
+
+
+async def _begin(here: Here, fields: dict[str, str]) -> str:
+    problems: list[tuple[str, str]] = []
+    try:
+        phone = normalise_phone(fields.get("phone", ""))
+    except Invalid as error:
+        problems += [(problem.field, problem.message) for problem in error.errors]
+    channel = await channels.channel(here.db, fields.get("channel_id", ""))
+    if channel is None:
+        problems.append(("channel_id", "Choose one of your numbers."))
+    message = None
+    try:
+        template = await message_templates.template(here.db, channel.waba_id if channel else "",
+                                                    fields.get("template_name", ""),
+                                                    fields.get("template_language", ""))
+        message = forms.template_message(template, fields)
+    except Invalid as error:
+        problems += [(problem.field, problem.message) for problem in error.errors]
+    if problems or channel is None or message is None:
+        raise Invalid(problems)
+    async with here.workspace.write(here.actor) as tx:
+        contact_id = (await contacts.recognise(tx, Person(phone=phone))).contact_id
+        if fields.get("name", "").strip():
+            await contacts.edit(tx, contact_id, name=fields["name"])
+        opened = await open_thread(tx, channel.id, contact_id, at=tx.now)
+        await sending.queue_message(tx, opened.id, Draft(message=message, origin=Origin.AGENT,
+                                                         client_id=_client_id(here, fields)))
+    return opened.id
+
+
+ROUTES = [create_message, create_file_message, new_message, list_templates, create_reaction, create_retry,
+          discard_message, new_conversation, create_conversation]
+

@@ -1,0 +1,179 @@
+"""The inbox page: list, thread, and the verbs on a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from litestar import delete, get, post
+from litestar.response import Redirect, Response, Stream
+
+from chime.errors import Invalid, NotFound
+from chime.inbox import conversations as verbs
+from chime.inbox import queries, thread
+from chime.inbox.model import View
+from chime.security.permissions import Permission
+from chime.web.forms import form_fields
+from chime.web.here import Here
+from chime.web.listing import decode_cursor, encode_cursor
+
+READ = {"permission": Permission.INBOX_READ}
+REPLY = {"permission": Permission.INBOX_REPLY}
+ASSIGN = {"permission": Permission.INBOX_ASSIGN}
+_INBOX = "/w/{slug:str}/inbox"
+_ONE = "/w/{slug:str}/inbox/{conversation_id:str}"
+
+
+def _view(here: Here) -> View:
+    text = here.request.query_params.get("v", "")
+    if not text:
+        return View.ALL
+    try:
+        return View(text)
+    except ValueError as error:
+        raise NotFound("There is no such view.") from error
+
+
+async def _list(here: Here, *, selected: str = "") -> dict[str, Any]:
+    """What the list pane needs."""
+    view = _view(here)
+    search = here.request.query_params.get("q", "").replace("\0", "").strip()[:100]
+    user_id = here.actor.id or ""
+    place = decode_cursor(here.request.query_params.get("cursor")) or queries.NEWEST
+    rows = await queries.conversations(here.db, view, user_id=user_id, search=search, after=place,
+                                       limit=queries.PAGE + 1)
+    shown = rows[:queries.PAGE]
+    more = encode_cursor(shown[-1].last_message_at, shown[-1].id) if len(rows) > queries.PAGE else ""
+    counts = await queries.counts(here.db, user_id=user_id)
+    return {"view": view.value, "q": search, "conversations": shown, "next_cursor": more, "selected": selected,
+            "counts": counts | {"unread": await queries.unread(here.db)}, "members": await thread.members(here)}
+
+
+@get(_INBOX, opt=READ)
+async def show_inbox(here: Here) -> Response[bytes]:
+    return here.page("inbox/index.html", **await _list(here), thread=None)
+
+
+@get(_INBOX + "/list", opt=READ)
+async def list_conversations(here: Here) -> Response[bytes]:
+    """The list alone, or with a cursor only its further rows."""
+    values = await _list(here, selected=here.request.query_params.get("selected", ""))
+    name = "inbox/_rows.html" if here.request.query_params.get("cursor") else "inbox/_list.html"
+    return here.page(name, **values)
+
+
+@get(_ONE, opt=READ)
+async def show_conversation(here: Here, conversation_id: str) -> Response[bytes]:
+    """A click in the list gets the pane; a link from elsewhere the whole page."""
+    opened = await thread.load(here, conversation_id)
+    if here.is_htmx:
+        return here.page("inbox/_thread_pane.html", thread=opened)
+    return here.page("inbox/index.html", **await _list(here, selected=conversation_id), thread=opened)
+
+
+@get(_ONE + "/messages", opt=READ)
+async def list_messages(here: Here, conversation_id: str) -> Response[bytes]:
+    """An older page (`before`), or the messages a nudge named (`ids`)."""
+    ids = here.request.query_params.get("ids")
+    if ids is None:
+        opened = await thread.load(here, conversation_id, before=here.request.query_params.get("before"))
+        return here.page("inbox/_messages.html", thread=opened)
+    await thread.conversation_or_404(here, conversation_id)
+    parts = []
+    for message_id in ids.split(",")[:100]:
+        found = await queries.message(here.db, message_id)
+        if found is not None and found.conversation_id == conversation_id and found.type != "reaction":
+            parts.append(here.services.pages.render(here.request, "inbox/_message.html", message=found))
+    return Response(b"".join(parts), media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+@get(_ONE + "/state", opt=READ)
+async def show_state(here: Here, conversation_id: str) -> Response[bytes]:
+    """Header, window and panel after a nudge, with the newest events."""
+    opened = await thread.load(here, conversation_id)
+    return here.page("inbox/_state.html", thread=opened)
+
+
+async def _after(here: Here, conversation_id: str, toast: str = "", undo: tuple[str, str] | None = None
+                 ) -> Response[Any]:
+    """The answer to a verb on a conversation: fresh header for the script, the page again for a plain form."""
+    if not here.is_htmx:
+        return Redirect(f"{here.base}/inbox/{conversation_id}", status_code=303)
+    headers = {}
+    if toast:
+        said: dict[str, Any] = {"text": toast}
+        if undo:
+            said["undo"] = {"url": undo[0], "method": undo[1]}
+        headers["HX-Trigger"] = msgspec.json.encode({"toast": said}).decode()
+    return here.page("inbox/_state.html", thread=await thread.load(here, conversation_id), headers=headers)
+
+
+def _words(here: Here, text: str) -> str:
+    from chime.web.language import catalogue
+
+    return catalogue(here.identity.locale).gettext(text)
+
+
+@post(_ONE + "/closure", opt=REPLY, status_code=200)
+async def create_closure(here: Here, conversation_id: str) -> Response[Any]:
+    """Resolve. A form without scripts says `_method=delete` to reopen."""
+    if not here.is_htmx and (await form_fields(here.request)).get("_method") == "delete":
+        return await _reopen(here, conversation_id)
+    async with here.workspace.write(here.actor) as tx:
+        await verbs.close(tx, conversation_id)
+    return await _after(here, conversation_id, _words(here, "Conversation resolved"),
+                        (f"{here.base}/inbox/{conversation_id}/closure", "DELETE"))
+
+
+@delete(_ONE + "/closure", opt=REPLY, status_code=200)
+async def delete_closure(here: Here, conversation_id: str) -> Response[Any]:
+    return await _reopen(here, conversation_id)
+
+
+async def _reopen(here: Here, conversation_id: str) -> Response[Any]:
+    async with here.workspace.write(here.actor) as tx:
+        await verbs.reopen(tx, conversation_id)
+    return await _after(here, conversation_id, _words(here, "Conversation reopened"))
+
+
+@post(_ONE + "/assignment", opt=ASSIGN, status_code=200)
+async def create_assignment(here: Here, conversation_id: str) -> Response[Any]:
+    """`assignee_id` empty for nobody."""
+    assignee_id = (await form_fields(here.request)).get("assignee_id", "") or None
+    team = await thread.members(here)
+    if assignee_id is not None and assignee_id not in team:
+        raise Invalid.field("assignee_id", "This person is not a member of the workspace.")
+    async with here.workspace.write(here.actor) as tx:
+        await verbs.assign(tx, conversation_id, assignee_id=assignee_id,
+                           assignee_name=team[assignee_id].name if assignee_id else "")
+    return await _after(here, conversation_id)
+
+
+@post(_ONE + "/read", opt=REPLY, status_code=204)
+async def create_read(here: Here, conversation_id: str) -> None:
+    """The thread is on somebody's screen."""
+    async with here.workspace.write(here.actor) as tx:
+        await verbs.mark_read(tx, conversation_id)
+
+
+@post(_ONE + "/typing", opt=REPLY, status_code=204)
+async def create_typing(here: Here, conversation_id: str) -> None:
+    """Somebody writes an answer: the customer's phone may show it."""
+    newest = await queries.last_inbound(here.db, conversation_id)
+    if newest is not None:
+        here.services.runner.start(here.workspace.id, verbs.SEND_TYPING, newest[0])
+
+
+@get("/w/{slug:str}/events", opt=READ)
+async def stream_events(here: Here) -> Stream:
+    """Live nudges of the workspace."""
+    query = here.request.query_params
+    after = here.request.headers.get("last-event-id") or query.get("after", "")
+    events: AsyncIterator[bytes] = here.services.hub.stream(here.workspace.id, here.actor.id, after)
+    return Stream(events, media_type="text/event-stream; charset=utf-8",
+                  headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+
+ROUTES = [show_inbox, list_conversations, show_conversation, list_messages, show_state, create_closure,
+          delete_closure, create_assignment, create_read, create_typing, stream_events]

@@ -1,0 +1,66 @@
+"""`here`: what a handler of a workspace works with, opened for the length of one request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request
+from litestar.response import Response
+
+from chime.db import Db
+from chime.errors import NotFound
+from chime.security.permissions import Actor
+from chime.web.identity import Identity
+from chime.web.services import Services
+from chime.workspaces import Workspace, WorkspaceRecord
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class Here:
+    """One request inside one workspace."""
+
+    request: AnyRequest
+    services: Services
+    identity: Identity
+    record: WorkspaceRecord
+    workspace: Workspace
+
+    @property
+    def db(self) -> Db:
+        return self.workspace.db
+
+    @property
+    def actor(self) -> Actor:
+        return self.identity.actor
+
+    @property
+    def base(self) -> str:
+        return f"/w/{self.record.slug}"
+
+    @property
+    def now(self) -> int:
+        return self.services.clock.now()
+
+    @property
+    def is_htmx(self) -> bool:
+        """Whether the page's script asked (it wants a fragment), not a plain form or link."""
+        return self.request.headers.get("hx-request") == "true"
+
+    def page(self, name: str, *, status: int = 200, headers: dict[str, str] | None = None,
+             **values: Any) -> Response[bytes]:
+        """A rendered template."""
+        return self.services.pages.answer(self.request, name, status=status, headers=headers, **values)
+
+
+async def open_here(request: AnyRequest) -> AsyncGenerator[Here, None]:
+    """Litestar's dependency. The guard has run: the identity is in the scope."""
+    services = Services.of(request)
+    identity: Identity = request.scope["state"]["identity"]
+    if identity.workspace is None:
+        raise NotFound("There is no such workspace, or you are not a member of it.")
+    async with services.registry.use(identity.workspace.id) as workspace:
+        yield Here(request, services, identity, identity.workspace, workspace)

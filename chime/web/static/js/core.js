@@ -1,0 +1,248 @@
+/** What every signed-in page needs: htmx under Trusted Types, words, requests, toasts, dialogs, menus, theme.
+ *
+ * Promises: only htmx's parser makes nodes from text, no text becomes code, and every request that changes something
+ * carries the CSRF token in a header, never in an address.
+ */
+import htmx from '../vendor/htmx.esm.min.js';
+
+const policy = window.trustedTypes?.createPolicy('chime', { createHTML: (text) => text }) ?? { createHTML: (text) => text };
+const refuse = () => { throw new Error('chime: no text becomes code'); };
+let internal;
+
+htmx.registerExtension('chime', {
+  init(api) {
+    internal = api;
+    // A `function`, since htmx calls it with `new`.
+    const noEval = function () { refuse(); };
+    api.initSecurity({ createHTML: (text) => policy.createHTML(text), createScript: refuse }, noEval, noEval);
+  },
+});
+
+export const byId = (id) => document.getElementById(id);
+
+/** Make `old` equal to the nodes of `fragment` and keep what did not change: focus, playing sound, open menus. */
+export function morph(old, fragment) {
+  internal.morph(old, fragment, false);
+}
+
+/* Words */
+
+const strings = JSON.parse(byId('strings')?.textContent ?? '{}');
+
+/** The words of a name, in the person's language, with `{blanks}` filled in. */
+export function words(name, values = {}) {
+  return (strings[name] ?? '').replace(/\{(\w+)\}/g, (blank, key) => values[key] ?? blank);
+}
+
+/* Requests */
+
+const token = () => document.querySelector('meta[name="csrf-token"]')?.content ?? '';
+
+/** A new id for what was not sent before. `randomUUID` is missing on plain http, so it is not used. */
+export function newId() {
+  return [...crypto.getRandomValues(new Uint8Array(26))].map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('');
+}
+
+/** Headers of every request of ours. */
+export const headers = () => ({ 'HX-Request': 'true', 'HX-Request-Type': 'partial', 'X-CSRF-Token': token(), Accept: 'text/html' });
+
+/** Ask the server for a fragment; throws only when there is no answer. */
+export async function send(url, { method = 'POST', body } = {}) {
+  const response = await fetch(url, { method, body, headers: headers(), credentials: 'same-origin' });
+  const text = await response.text();
+  showTriggers(response.headers.get('HX-Trigger'));
+  if (response.status === 401 || response.redirected) toast({ text: words('signed_out'), error: true });
+  return { ok: response.ok && !response.redirected, status: response.status, text };
+}
+
+/** Put the fragment of an answer into `target`, by htmx's rules. */
+export function swap(target, text, style = 'innerHTML') {
+  return htmx.swap({ text, target, swap: style, sourceElement: target });
+}
+
+/** The server's words of an error fragment, or ours for a status without any. */
+export async function explain(status, text) {
+  const slot = byId('toast-source');
+  if (text.includes('data-error') || status === 422) {
+    await swap(slot, text);
+    const said = slot.textContent.replace(/\s+/g, ' ').trim();
+    slot.replaceChildren();
+    if (said) return said;
+  }
+  return words({ 401: 'signed_out', 403: 'not_allowed' }[status] ?? 'failed_request');
+}
+
+document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
+  const { request } = ctx;
+  request.headers['X-CSRF-Token'] = token();
+  if (/GET|DELETE/.test(request.method)) ['csrf_token', '_method'].forEach((name) => request.body.delete(name));
+  if (request.body.get('client_id') === '') request.body.set('client_id', newId());
+});
+
+// htmx swaps error answers too; a page must not lose a pane to one. A form that comes back with its errors may pass.
+document.addEventListener('htmx:response:error', async ({ detail: { ctx } }) => {
+  if (ctx.response.status === 422 && !ctx.text.includes('data-error')) return;
+  const { status } = ctx.response;
+  ctx.response = { ...ctx.response, status: 204, raw: { status: 204, url: ctx.response.raw.url } };
+  Object.assign(ctx, { push: null, replace: null });
+  toast({ text: await explain(status, ctx.text), error: true });
+});
+
+document.addEventListener('htmx:error', ({ detail }) => {
+  if (detail.ctx?.sourceElement?.id !== 'list') toast({ text: words('failed_request'), error: true });
+});
+
+/* Toasts */
+
+function showTriggers(header) {
+  if (!header?.startsWith('{')) return;
+  const { toast: detail } = JSON.parse(header);
+  if (detail) toast(detail);
+}
+
+/** Say something for a while; `undo` ({url, method, values}) offers to take it back, an error stays until closed. */
+export function toast({ text, undo, error = false }) {
+  const box = byId('toasts');
+  const item = byId('tpl-toast').content.firstElementChild.cloneNode(true);
+  item.classList.toggle('toast-error', error);
+  item.querySelector('.toast-text').textContent = text;
+  const close = () => { item.remove(); if (!box.children.length && box.matches(':popover-open')) box.hidePopover(); };
+  item.querySelector('[data-dismiss]').addEventListener('click', close);
+  if (undo) {
+    const button = item.querySelector('[data-undo]');
+    button.hidden = false;
+    button.addEventListener('click', () => {
+      close();
+      htmx.ajax(undo.method ?? 'POST', undo.url, { swap: 'none', values: undo.values });
+    });
+  }
+  while (box.children.length > 2) box.firstElementChild.remove();
+  box.append(item);
+  if (box.matches(':popover-open')) box.hidePopover(); // shown again, it lies above a dialog opened meanwhile
+  box.showPopover();
+  byId(error ? 'toast-alert' : 'toast-status').textContent = text;
+  if (!error) setTimeout(close, undo ? 8000 : 5000);
+}
+
+document.addEventListener('toast', ({ detail }) => toast(detail));
+
+/* Dialogs: whatever lands in the slot opens it */
+
+document.addEventListener('htmx:after:swap', () => {
+  const dialog = byId('dialog');
+  const slot = byId('dialog-slot');
+  if (!slot?.children.length || slot.dataset.shown === 'yes') return focusError(slot);
+  slot.dataset.shown = 'yes';
+  dialog.classList.toggle('dialog-wide', Boolean(slot.querySelector('[data-wide]')));
+  dialog.showModal();
+  (slot.querySelector('[autofocus]') ?? slot.querySelector('#dialog-title'))?.focus();
+});
+
+function focusError(slot) {
+  const summary = slot?.querySelector('[data-focus]');
+  if (!summary) return;
+  summary.removeAttribute('data-focus');
+  summary.focus();
+}
+
+byId('dialog')?.addEventListener('close', () => {
+  byId('dialog-slot').replaceChildren();
+  delete byId('dialog-slot').dataset.shown;
+});
+
+/** Ask before something that cannot be taken back. */
+export function confirmed(title, text, verb) {
+  const dialog = byId('confirm');
+  byId('confirm-title').textContent = title;
+  byId('confirm-text').textContent = text;
+  byId('confirm-yes').textContent = verb;
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true });
+  });
+}
+
+/* Menus: popovers stand at what opened them */
+
+let anchor;
+
+/** Open a menu beside `at`. */
+export function openMenu(menu, at) {
+  anchor = at;
+  menu.showPopover();
+}
+
+function placeMenu(menu) {
+  const at = (anchor ?? document.activeElement).getBoundingClientRect();
+  const below = at.top < innerHeight / 2;
+  const right = at.left + at.width / 2 > innerWidth / 2;
+  Object.assign(menu.style, {
+    top: below ? `${at.bottom + 4}px` : 'auto',
+    bottom: below ? 'auto' : `${innerHeight - at.top + 4}px`,
+    left: right ? 'auto' : `${Math.max(4, at.left)}px`,
+    right: right ? `${Math.max(4, innerWidth - at.right)}px` : 'auto',
+  });
+}
+
+document.addEventListener('beforetoggle', (event) => {
+  if (event.newState === 'open' && event.target.matches('.menu')) placeMenu(event.target);
+}, true);
+
+document.addEventListener('toggle', (event) => {
+  if (event.newState !== 'open' || !event.target.matches?.('.menu')) return;
+  event.target.querySelector('[aria-current], button:not([hidden]), a')?.focus();
+}, true);
+
+document.addEventListener('keydown', (event) => {
+  const menu = event.target.closest?.('.menu');
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+  if (!menu || !step) return;
+  event.preventDefault();
+  const items = [...menu.querySelectorAll('button:not([hidden]), a')];
+  items.at((items.indexOf(document.activeElement) + step) % items.length)?.focus();
+});
+
+/* Clicks */
+
+document.addEventListener('click', (event) => {
+  const invoker = event.target.closest('[popovertarget]');
+  if (invoker) anchor = invoker;
+  const menu = event.target.closest('.menu');
+  // Later, so that the button that closes its own menu still does its work.
+  if (menu && event.target.closest('button, a')) setTimeout(() => menu.matches(':popover-open') && menu.hidePopover());
+  if (event.target.closest('[data-close]')) event.target.closest('dialog').close();
+  if (event.target.closest('[data-keys-sheet]')) byId('keys-sheet').showModal();
+}, true);
+
+/* Theme */
+
+document.addEventListener('submit', (event) => {
+  const form = event.target.closest('[data-theme-form]');
+  if (!form) return;
+  event.preventDefault();
+  const { value } = event.submitter;
+  if (value === 'system') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = value;
+  form.querySelectorAll('button').forEach((button) => button.setAttribute('aria-pressed', String(button === event.submitter)));
+  send(form.action, { body: new URLSearchParams({ theme: value }) }).catch(() => toast({ text: words('failed_request'), error: true }));
+});
+
+/** Put text on the clipboard; plain http has no clipboard interface, so the old way stands in. */
+export async function copy(text) {
+  let done = false;
+  try {
+    await navigator.clipboard.writeText(text);
+    done = true;
+  } catch {
+    const area = document.createElement('textarea');
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    done = document.execCommand('copy');
+    area.remove();
+  }
+  toast({ text: words(done ? 'copied' : 'not_copied'), error: !done });
+}
+
+export { htmx };

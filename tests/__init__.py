@@ -1,0 +1,1 @@
+"""The tests. `packaging/test` runs them."""
