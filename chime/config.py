@@ -81,6 +81,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metrics_token: str
     security_contact: str
     master_key: bytes | None
+    notify_socket: str = ""
+    watchdog_microseconds: int = 0
     demo: bool = False
 
 
@@ -108,6 +110,8 @@ def load(*, data: str | None = None, bind: str | None = None, file: str | None =
         metrics_token=value["metrics_token"],
         security_contact=value["security_contact"],
         master_key=_master_key(value["master_key"]),
+        notify_socket=environment.get("NOTIFY_SOCKET", ""),
+        watchdog_microseconds=int(environment.get("WATCHDOG_USEC", "0") or 0),
     )
 
 

@@ -73,20 +73,24 @@ LAUNCHER
     chmod 755 "$venv/bin/chime"
 }
 
+# What an environment was made from: another lock, or a folder that was moved, asks for a new one.
+fingerprint() { printf '%s %s' "$(sha256sum <"$root/packaging/$1")" "$root"; }
+
 # make_environment LOCK: `.venv/` holds exactly the releases of packaging/LOCK (and may hold more).
 make_environment() {
-    local lock=$root/packaging/$1 stamp=$venv/.made-from-$1 wanted
+    local stamp=$venv/.made-from-$1
     new_enough "$venv/bin/python" || rm -f "$stamp"
-    wanted="$(sha256sum <"$lock") $root"
-    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint "$1")" ]; then
         return
     fi
     say "Making the environment (a minute, once)"
     new_enough "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1 || create_venv
     rm -f "$stamp"
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input --no-deps --only-binary :all: \
-        --require-hashes --requirement "$lock" </dev/null ||
+        --require-hashes --requirement "$root/packaging/$1" </dev/null ||
         die "Installing packaging/$1 failed (above): is a package index reachable?"
     install_chime
-    printf '%s\n' "$wanted" >"$stamp"
+    fingerprint "$1" >"$stamp"
+    # The tests' environment holds the appliance's too.
+    fingerprint requirements.lock >"$venv/.made-from-requirements.lock"
 }

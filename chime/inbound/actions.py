@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from chime.clock import Clock
 from chime.errors import NotFound
 from chime.ids import Ids
-from chime.security.crypto import context, digest, seal
+from chime.security.crypto import context, digest, seal, unseal
 from chime.whatsapp import Scan, ScannedChange
 from chime.workspaces import Control, Registry
 from chime.workspaces.workspace import WEBHOOK_BODY
@@ -57,6 +57,19 @@ class Journals:
     async def _journal(self, workspace_id: str, body: bytes) -> None:
         async with self._registry.use(workspace_id) as workspace:
             await workspace.journal.append(WEBHOOK_BODY, digest(body), self._clock.now(), body)
+
+    async def release(self, *, phone_number_id: str, waba_id: str, workspace_id: str) -> int:
+        """A number was connected: what was parked for it goes into its workspace's journal; how many bodies."""
+        rows = await self._control.db.rows(
+            "SELECT id, body_sealed FROM parked_delivery WHERE released_at IS NULL AND (phone_number_id = ? "
+            "OR (phone_number_id IS NULL AND waba_id = ?)) ORDER BY id", phone_number_id, waba_id)
+        for parked_id, sealed in rows:
+            body = unseal(self._control.keys.links, sealed, context("parked_delivery", parked_id))
+            await self._journal(workspace_id, body)
+            async with self._control.ingest("webhook") as tx:
+                await tx.execute("UPDATE parked_delivery SET released_at = ?, body_sealed = x'' WHERE id = ?",
+                                 self._clock.now(), parked_id)
+        return len(rows)
 
     async def _park(self, meta_app_id: str, change: ScannedChange, body: bytes, reason: str) -> None:
         now = self._clock.now()

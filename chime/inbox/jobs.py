@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from chime import channels
-from chime.clock import DAY, MINUTE
+from chime.clock import DAY, MINUTE, Clock
 from chime.db import Db
 from chime.inbox import queries, sending
 from chime.inbox.conversations import SEND_READ, SEND_TYPING
@@ -14,6 +14,7 @@ from chime.inbox.receive import FETCH_MEDIA, MEDIA_LIFETIME
 from chime.inbox.sending import DELIVER, Claim
 from chime.jobs import JobKind, Work
 from chime.whatsapp import Doubtful, GraphRefused, NotSent, Verdict, read_body
+from chime.workspaces import Transaction, Workspace
 
 RECOVER = "inbox.recover"
 # Ids of files we uploaded live 30 days at Meta; a day less keeps a send from racing the end.
@@ -128,6 +129,13 @@ async def _upload_refused(work: Work, row: Message, refusal: GraphRefused) -> No
                 await sending.refused(tx, claim, failure)
 
 
+async def forget_claims(workspace: Workspace, clock: Clock) -> None:
+    """At the start of the process nothing can be in flight: whatever is still `sending` was left by the last one."""
+    async with workspace.ingest("delivery") as tx:
+        await tx.execute("UPDATE message SET claimed_at = min(claimed_at, ?) WHERE status = 'sending'",
+                         clock.now() - LOST_AFTER - 1)
+
+
 async def due_messages(db: Db, now: int) -> list[str]:
     """Queued messages whose time has come."""
     rows = await db.rows("SELECT id FROM message WHERE status = 'queued' AND next_attempt_at <= ? "
@@ -215,7 +223,7 @@ async def _fetched(work: Work, media_id: str, state: str, trouble: str, *, size:
         await _tell_message(tx, media_id)
 
 
-async def _tell_message(tx: sending.Transaction, media_id: str) -> None:
+async def _tell_message(tx: Transaction, media_id: str) -> None:
     for message_id, conversation_id in await tx.rows("SELECT id, conversation_id FROM message WHERE media_id = ?",
                                                      media_id):
         tx.publish("message", message_id, conversation_id=conversation_id)

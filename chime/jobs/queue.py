@@ -87,6 +87,10 @@ class Queue:
             return False
         return True
 
+    def waiting(self) -> int:
+        """Nudges not handed out yet, those for later not counted."""
+        return int(self._huey.pending_count())
+
     def start(self) -> None:
         self._consumer.start()
 

@@ -31,6 +31,7 @@ class Runner:
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._stopping = False
         self._log = Log("jobs")
+        self.sweeps = 0
         self.finished: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
 

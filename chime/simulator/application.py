@@ -34,6 +34,7 @@ def create_app(simulator: Simulator) -> Litestar:
         lifespan=[lambda _: simulator.running()],
         response_headers=[ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY)],
         openapi_config=None,
+        logging_config=None,
     )
 
 

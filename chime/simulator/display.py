@@ -93,7 +93,7 @@ def summary(message: Message) -> str:
         return message.type
     if message.type == "location":
         name = ", ".join(str(content[key]) for key in ("name", "address") if content.get(key))
-        return name or f"{content.get('latitude')}, {content.get('longitude')}"
+        return f"📍 {name}" if name else f"📍 {content.get('latitude')}, {content.get('longitude')}"
     if message.type == "order":
         return _order_lines(content)
     if message.type == "interactive":

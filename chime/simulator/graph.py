@@ -30,7 +30,7 @@ MAX_UPLOAD = 101 << 20
 # Meta takes these as `document`; they are not listed with a kind of their own.
 _DOCUMENT_TYPES = ("text/plain", "application/")
 # Public: the token in the header is the only credential, as with Meta; there is no cookie to forge a request with.
-_OPTIONS = {"public": True, "exclude_from_csrf": True}
+_OPTIONS = {"public": True, "no_csrf": True}
 
 GraphRequest = Request[Any, Any, Any]
 Injected: TypeAlias = NamedDependency[Simulator]

@@ -28,7 +28,7 @@ PhoneRequest = Request[Any, Any, Any]
 Injected: TypeAlias = NamedDependency[Simulator]
 Id: TypeAlias = FromPath[str]
 
-_OPTIONS = {"public": True, "exclude_from_csrf": True}
+_OPTIONS = {"public": True, "no_csrf": True}
 _ASSETS = {
     "tokens.css": "css/tokens.css",
     "phone.css": "css/phone.css",

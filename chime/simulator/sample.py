@@ -155,8 +155,11 @@ PEOPLE = (
 
 
 async def seed(simulator: Simulator, phone_number_id: str | None = None, *, deliver: bool = True) -> None:
-    """Fill the shop. With `deliver=False` only the phones: for a Chime that has the conversations already."""
+    """Fill the shop, once. With `deliver=False` only the phones: for a Chime that has the conversations already."""
     number = simulator.world.number(phone_number_id)
+    first = simulator.world.customers.get(PEOPLE[0].slug)
+    if first is not None and number.phone_number_id in first.conversations:
+        return
     for template in sample_templates():
         simulator.world.add_template(number.waba_id, template)
     with simulator.courier.muted(not deliver):
@@ -183,7 +186,7 @@ def _send_history(simulator: Simulator, number: Number, people: list[tuple[Perso
     threads: list[tuple[Customer, list[Message]]] = []
     for person, customer in people:
         messages = [
-            _old_message(customer, index, line, now - int(hours * HOUR))
+            _old_message(customer, number, index, line, now - int(hours * HOUR))
             for index, (hours, line) in enumerate(person.history)
         ]
         for message in messages:
@@ -195,10 +198,11 @@ def _send_history(simulator: Simulator, number: Number, people: list[tuple[Perso
     simulator.courier.publish(number.waba_id, "history", payloads.history(number, threads))
 
 
-def _old_message(customer: Customer, index: int, line: str, at: int) -> Message:
+def _old_message(customer: Customer, number: Number, index: int, line: str, at: int) -> Message:
     outgoing = line.startswith(">")
+    name = f"{number.phone_number_id}:{customer.customer_id}:old:{index}"
     return Message(
-        wamid=identifiers.sample_wamid(customer.address, f"{customer.customer_id}:old:{index}", outgoing=outgoing),
+        wamid=identifiers.sample_wamid(customer.address, name, outgoing=outgoing),
         sender="business" if outgoing else "customer", type="text", content={"body": line[2:]}, at=at, status="read",
     )
 
@@ -211,7 +215,8 @@ def _send_fresh(simulator: Simulator, number: Number, person: Person, customer: 
             "$last": next((one.wamid for one in reversed(messages) if not one.from_customer), ""),
             "$own": next((one.wamid for one in reversed(messages) if one.from_customer), ""),
         }
-        wamid = identifiers.sample_wamid(customer.address, f"{person.slug}:new:{index}", outgoing=False)
+        name = f"{number.phone_number_id}:{person.slug}:new:{index}"
+        wamid = identifiers.sample_wamid(customer.address, name, outgoing=False)
         at = now - int(minutes * MINUTE)
         write(simulator, customer, _filled(body, names, simulator, number), number=number, at=at, wamid=wamid)
 

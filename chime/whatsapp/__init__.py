@@ -4,9 +4,25 @@ Pure but for the client: no database, no settings, nothing global. Every shape o
 """
 
 from chime.whatsapp.envelope import NotJson, Scan, ScannedChange, scan
+from chime.whatsapp.errors import ErrorRule, Failure, Verdict, classify, explain
 from chime.whatsapp.events import Event, event_key
 from chime.whatsapp.inbound import parse
+from chime.whatsapp.media_rules import MEDIA_RULES, MediaRule, check_media, kind_for_mime
+from chime.whatsapp.outbound import (
+    InvalidMessage,
+    OutboundMessage,
+    Recipient,
+    graph_body,
+    parse_message,
+    preview,
+    read_body,
+    text_of,
+)
 from chime.whatsapp.parts import Context, MediaReference, MetaError, Person, Pricing
 
-__all__ = ["Context", "Event", "MediaReference", "MetaError", "NotJson", "Person", "Pricing", "Scan", "ScannedChange",
-           "event_key", "parse", "scan"]
+__all__ = [
+    "MEDIA_RULES", "Context", "ErrorRule", "Event", "Failure", "InvalidMessage", "MediaReference", "MediaRule",
+    "MetaError", "NotJson", "OutboundMessage", "Person", "Pricing", "Recipient", "Scan", "ScannedChange",
+    "Verdict", "check_media", "classify", "event_key", "explain", "graph_body", "kind_for_mime", "parse",
+    "parse_message", "preview", "read_body", "scan", "text_of",
+]

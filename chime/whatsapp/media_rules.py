@@ -1,5 +1,7 @@
-"""Which files WhatsApp takes, by kind: media types and sizes. Checked before an upload, because Meta refuses late (131053
-comes after `sent`) and names neither the limit nor the cure."""
+"""Which files WhatsApp takes, by kind: media types and sizes.
+
+Checked before an upload, because Meta refuses late (131053 comes after `sent`) and names neither limit nor cure.
+"""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ class ContactsMessage(Answer, frozen=True, kw_only=True, tag="contacts"):
 
 
 class Reaction(Ruled, frozen=True, kw_only=True):
-    """`emoji` "" takes the reaction back. The longest emoji there are have about ten code points; flags of regions 14."""
+    """`emoji` "" takes the reaction back. One emoji can have many code points: regional flags reach fourteen."""
 
     message_id: Identifier
     emoji: Annotated[str, Meta(max_length=20)]

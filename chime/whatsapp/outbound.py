@@ -103,7 +103,7 @@ def graph_body(
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         **recipient.address(),
-        **msgspec.to_builtins(message),
+        **msgspec.json.decode(msgspec.json.encode(message)),  # lists instead of tuples, as on the wire
         "biz_opaque_callback_data": callback_data,
     }
     if reply_to_wamid and not isinstance(message, kinds.ReactionMessage):

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
-from msgspec import NODEFAULT, Struct
+from msgspec import Struct
 from msgspec import inspect as shapes
 
 _FAILED: Final = object()
@@ -106,7 +105,8 @@ class _Reader:
                 return self.read(struct, given, path)
         if tag is None:
             return self._refuse((*path, tag_field), "is missing")
-        return self._refuse((*path, tag_field), "must be one of " + ", ".join(sorted(str(kind.tag) for kind in structs)))
+        known = sorted(str(struct.tag) for struct in structs)
+        return self._refuse((*path, tag_field), "must be one of " + ", ".join(known))
 
     def _list(self, shape: shapes.ListType | shapes.VarTupleType, given: object, path: tuple[str, ...]) -> Any:
         if not isinstance(given, list | tuple):

@@ -91,7 +91,8 @@ def _call_status(source: Source, item: dict[str, Any], people: People, *, alone:
     return CallReceived(
         **source.common(item.get("timestamp")), call_id=str(text(item.get("id"))), event="status",
         person=_recipient(item, people, alone=alone), status=str(text(item.get("status"))).upper(),
-        user_initiated=False, callback_data=text(item.get("biz_opaque_callback_data")), errors=errors(item.get("errors")),
+        user_initiated=False, callback_data=text(item.get("biz_opaque_callback_data")),
+        errors=errors(item.get("errors")),
     )
 
 
@@ -108,7 +109,8 @@ def call(source: Source, item: dict[str, Any], people: People, *, alone: bool) -
         **source.common(item.get("timestamp")), call_id=call_id, event=event.lower(),
         person=people.complete(called if by_user is False else caller, alone=alone),
         status=word.upper() if word else None, user_initiated=by_user,
-        started_at=lenient.moment(item.get("start_time")), ended_at=lenient.moment(item.get("end_time")), duration_seconds=lenient.number(item.get("duration")),
+        started_at=lenient.moment(item.get("start_time")), ended_at=lenient.moment(item.get("end_time")),
+        duration_seconds=lenient.number(item.get("duration")),
         callback_data=text(item.get("biz_opaque_callback_data")), errors=errors(item.get("errors")), details=item,
     )
 

@@ -22,7 +22,7 @@ Fallback = Annotated[str, Meta(min_length=1, max_length=200)]
 class Language(Ruled, frozen=True, kw_only=True):
     """One of Meta's codes, such as `en_US`, `hi` or `fil`."""
 
-    code: Annotated[str, Meta(pattern=r"^[a-z]{2,3}(_[A-Z][A-Za-z]{1,4})?$")]
+    code: Annotated[str, Meta(pattern=r"^[a-z]{2,3}(_[A-Za-z0-9]{2,5})?$")]
     policy: Literal["deterministic"] | None = None
 
 

@@ -97,6 +97,10 @@ class Registry:
                     await workspace.close()
 
     @property
+    def open_ids(self) -> list[str]:
+        return list(self._open)
+
+    @property
     def open_count(self) -> int:
         return len(self._open)
 

@@ -65,9 +65,10 @@ def test_each_runtime_dependency_is_used() -> None:
 
 def _licence(name: str) -> str:
     about = importlib.metadata.metadata(name)
-    classifiers = [line for line in about.get_all("Classifier") or [] if line.startswith("License ::")]
-    first_line = (about.get("License") or "").partition("\n")[0]
-    return READ_BY_HAND.get(name) or about.get("License-Expression") or " ".join(classifiers) or first_line
+    said = [READ_BY_HAND.get(name, ""), *(about.get_all("License-Expression") or []),
+            *(line for line in about.get_all("Classifier") or [] if line.startswith("License ::")),
+            *(text.partition("\n")[0] for text in about.get_all("License") or [])]
+    return next(filter(None, said), "")
 
 
 @pytest.mark.parametrize("name", sorted(_pinned(DEVELOPMENT.read_text("utf-8"))))

@@ -17,7 +17,7 @@ SEE_REQUESTS = {
 
 
 def _is_web(module: Module) -> bool:
-    return (module.package in ("app", "web", "simulator") or module.name in SEE_REQUESTS
+    return (module.package in ("app", "serve", "web", "simulator") or module.name in SEE_REQUESTS
             or module.file in ("pages", "api", "webhook") or module.file.endswith(("_pages", "_api")))
 
 
@@ -30,7 +30,7 @@ def _is_storage(module: Module) -> bool:
 
 
 def _is_server(module: Module) -> bool:
-    return module.package in ("app", "cli", "simulator") or module.name == "chime.web.server"
+    return module.package in ("serve", "simulator")
 
 
 LIBRARIES: dict[str, Home] = {
@@ -71,16 +71,16 @@ def test_libraries_are_used_where_they_live() -> None:
     assert not faults, "\n".join(faults)
 
 
-def _asked(module: Module) -> Iterator[tuple[str, int]]:
+def asked(module: Module) -> Iterator[tuple[str, int]]:
     for node in module.nodes:
         if isinstance(node, ast.Attribute):
-            yield dotted(node).removeprefix("datetime.datetime.").replace("datetime.date.", "date."), node.lineno
+            yield re.sub(r"^datetime\.(datetime|date)\.", r"\1.", dotted(node)), node.lineno
     for found in module.imports:
         yield f"{found.target}.{found.name}", found.line
 
 
 def test_time_chance_and_environment_are_asked_in_their_leaf() -> None:
-    faults = [f"{module.where}:{line} {name}" for module in chime() for name, line in _asked(module)
+    faults = [f"{module.where}:{line} {name}" for module in chime() for name, line in asked(module)
               for homes, names in ASKED if name in names and module.package not in homes]
     assert not faults, "\n".join(faults)
 
@@ -113,7 +113,7 @@ def test_verbs_cannot_see_the_network() -> None:
     assert not faults, "\n".join(faults)
 
 
-def _awaits_the_network(block: ast.AsyncWith) -> Iterator[ast.Call]:
+def awaits_the_network(block: ast.AsyncWith) -> Iterator[ast.Call]:
     for node in ast.walk(block):
         if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
             parts = dotted(node.value.func).split(".")
@@ -129,24 +129,24 @@ def test_no_transaction_is_open_while_the_network_is_awaited() -> None:
                     isinstance(item.context_expr, ast.Call)
                     and dotted(item.context_expr.func).rpartition(".")[2] in ("write", "ingest", "transaction")
                     for item in node.items):
-                faults += [f"{module.at(call)} awaits {dotted(call.func)}" for call in _awaits_the_network(node)]
+                faults += [f"{module.at(call)} awaits {dotted(call.func)}" for call in awaits_the_network(node)]
     assert not faults, "\n".join(faults)
 
 
-def _is_fixed(module: Module, node: ast.expr) -> bool:
+def is_fixed(module: Module, node: ast.expr) -> bool:
     """Whether the author wrote every letter of this: literals, ALL_CAPS constants, question marks, and what is made
     of those. Never a value that came from outside."""
     match node:
         case ast.Constant():
             return True
         case ast.JoinedStr(values=parts):
-            return all(_is_fixed(module, part) for part in parts)
+            return all(is_fixed(module, part) for part in parts)
         case ast.FormattedValue(value=inner) | ast.Subscript(value=inner):
-            return _is_fixed(module, inner)
+            return is_fixed(module, inner)
         case ast.IfExp(body=first, orelse=second) | ast.BinOp(left=first, op=ast.Add(), right=second):
-            return _is_fixed(module, first) and _is_fixed(module, second)
+            return is_fixed(module, first) and is_fixed(module, second)
         case ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join"), args=[argument]):
-            return _is_fixed(module, argument)
+            return is_fixed(module, argument)
         case ast.BinOp(left=ast.Constant() | ast.List(elts=[ast.Constant()]), op=ast.Mult()):
             return True
         case ast.Name() | ast.Attribute():
@@ -166,16 +166,16 @@ def _is_fixed_local(module: Module, node: ast.expr) -> bool:
     given = [statement.value for statement in ast.walk(around[-1])
              if (isinstance(statement, ast.Assign) and any(dotted(target) == node.id for target in statement.targets))
              or (isinstance(statement, (ast.AnnAssign, ast.AugAssign)) and dotted(statement.target) == node.id)]
-    return bool(given) and all(value is not None and _is_fixed(module, value) for value in given)
+    return bool(given) and all(value is not None and is_fixed(module, value) for value in given)
 
 
-def _sql_parts(module: Module, node: ast.AST) -> list[ast.expr]:
+def sql_parts(module: Module, node: ast.AST) -> list[ast.expr]:
     """The pieces of an expression that makes an SQL text, else nothing."""
     match node:
         case ast.JoinedStr(values=parts):
             pieces = [part.value if isinstance(part, ast.FormattedValue) else part for part in parts]
         case ast.BinOp(left=left, op=ast.Add() | ast.Mod(), right=right):
-            pieces = [*_sql_parts(module, left), right] if isinstance(left, ast.BinOp) else [left, right]
+            pieces = [*sql_parts(module, left), right] if isinstance(left, ast.BinOp) else [left, right]
         case ast.Call(func=ast.Attribute(value=text, attr="format"), args=arguments, keywords=named):
             pieces = [text, *arguments, *(keyword.value for keyword in named)]
         case _:
@@ -187,6 +187,6 @@ def _sql_parts(module: Module, node: ast.AST) -> list[ast.expr]:
 def test_sql_is_never_built_from_values() -> None:
     faults = {f"{module.name}::{ast.unparse(part)}": module.at(node)
               for module in chime() for node in module.nodes
-              for part in _sql_parts(module, node) if not _is_fixed(module, part)}
+              for part in sql_parts(module, node) if not is_fixed(module, part)}
     assert not faults.keys() - BUILT_SQL.keys(), faults
     assert not BUILT_SQL.keys() - faults.keys(), "exceptions that are none any more"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,7 @@ def launcher(tmp_path: Path) -> Path:
 
 
 def _chosen(launcher: Path, **extra: str) -> str:
-    python = shutil.which("python3") or "python3"
-    answer = run(["env", "-u", "SHIV_ROOT", "-u", "XDG_CACHE_HOME", python, "-I", str(launcher)], extra=extra)
+    answer = run(["env", "-u", "SHIV_ROOT", "-u", "XDG_CACHE_HOME", sys.executable, "-I", str(launcher)], extra=extra)
     return answer.stdout.strip() or answer.stderr.strip()
 
 

@@ -1,1 +1,1 @@
-"""What several tests stand on: worlds, processes, doubles for the border."""
+"""What tests share: a small world told by first names, and programs started as processes."""

@@ -103,15 +103,16 @@ class Program:
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str], log: Path, *, port: int, ready: str, extra: Mapping[str, str] | None = None,
+def started(command: Sequence[str], log: Path, *, port: int, ready: str | None, extra: Mapping[str, str] | None = None,
             cwd: Path | None = None, seconds: float = 30) -> Iterator[Program]:
-    """A program that listens on `port`, from the moment `ready` answers 200; killed at the end if it still runs."""
+    """A program that listens on `port`, from the moment `ready` answers 200 (None: at once); killed at the end."""
     with log.open("ab") as output:
         process = subprocess.Popen(command, env=environment(extra), cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT)
     program = Program(process, log, f"http://127.0.0.1:{port}")
     try:
-        program.await_ready(ready, seconds)
+        if ready is not None:
+            program.await_ready(ready, seconds)
         yield program
     finally:
         if program.exit_status is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -32,7 +33,16 @@ class Received:
         return {key: values[0] for key, values in parse_qs(urlsplit(self.target).query).items()}
 
 
-Turn = Callable[[Received, asyncio.StreamWriter], Awaitable[None]]
+@dataclass(frozen=True)
+class Wire:
+    """The connection a request came by, for a turn to do with as it likes."""
+
+    received: Received
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+Turn = Callable[[Wire], Awaitable[None]]
 
 
 @dataclass
@@ -51,6 +61,7 @@ class ScriptedServer:
 
     async def __aenter__(self) -> ScriptedServer:
         self._open: list[asyncio.StreamWriter] = []
+        self._news = asyncio.Event()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
@@ -67,7 +78,7 @@ class ScriptedServer:
     def hang_up(self) -> None:
         """End every connection in the kernel, at once: the loop, which client and server share, has not seen it yet."""
         for writer in self._open:
-            with socket.socket(fileno=socket.dup(writer.get_extra_info("socket").fileno())) as copy:
+            with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as copy:
                 copy.shutdown(socket.SHUT_RDWR)
 
     def say(self, data: bytes) -> None:
@@ -75,11 +86,19 @@ class ScriptedServer:
         for writer in self._open:
             writer.write(data)
 
-    async def until_hung_up(self, count: int = 1) -> None:
-        """Wait until clients have closed `count` connections."""
+    async def until_asked(self) -> None:
+        """Wait until a request is there."""
+        await self._until(lambda: bool(self.requests))
+
+    async def until_hung_up(self) -> None:
+        """Wait until a client has closed a connection."""
+        await self._until(lambda: self.hung_up > 0)
+
+    async def _until(self, happened: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
-            while self.hung_up < count:
-                await asyncio.sleep(0.005)
+            while not happened():
+                self._news.clear()
+                await self._news.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -92,10 +111,11 @@ class ScriptedServer:
                 if isinstance(turn, bytes):
                     writer.write(turn)
                 else:
-                    await turn(received, writer)
+                    await turn(Wire(received, reader, writer))
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             self.hung_up += 1
+            self._news.set()
         finally:
             self._open.remove(writer)
             writer.close()
@@ -108,6 +128,7 @@ class ScriptedServer:
         body = await reader.readexactly(length)
         received = Received(method, target, headers, body, number)
         self.requests.append(received)
+        self._news.set()
         return received
 
 
@@ -122,22 +143,23 @@ def json_answer(content: Any, status: int = 200, *headers: str) -> bytes:
     return answer(json.dumps(content).encode(), status, "Content-Type: application/json", *headers)
 
 
-async def drop(_: Received, writer: asyncio.StreamWriter) -> None:
+async def drop(wire: Wire) -> None:
     """Take the request and hang up."""
-    writer.close()
+    wire.writer.close()
 
 
-async def silence(_: Received, writer: asyncio.StreamWriter) -> None:
-    """Take the request and say nothing."""
-    await asyncio.sleep(30)
+async def silence(wire: Wire) -> None:
+    """Take the request and say nothing until the client gives up."""
+    await wire.reader.read()
+    raise ConnectionResetError
 
 
 def last_words(data: bytes) -> Turn:
     """Say this and hang up."""
 
-    async def turn(_: Received, writer: asyncio.StreamWriter) -> None:
-        writer.write(data)
-        writer.close()
+    async def turn(wire: Wire) -> None:
+        wire.writer.write(data)
+        wire.writer.close()
 
     return turn
 
@@ -145,10 +167,10 @@ def last_words(data: bytes) -> Turn:
 def drip(data: bytes, *, size: int = 1, pause: float = 0) -> Turn:
     """Say this in pieces of `size` bytes."""
 
-    async def turn(_: Received, writer: asyncio.StreamWriter) -> None:
+    async def turn(wire: Wire) -> None:
         for start in range(0, len(data), size):
-            writer.write(data[start : start + size])
-            await writer.drain()
+            wire.writer.write(data[start : start + size])
+            await wire.writer.drain()
             await asyncio.sleep(pause)
 
     return turn

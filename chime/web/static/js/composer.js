@@ -203,7 +203,7 @@ document.addEventListener('click', (event) => {
 
 /* Files and voice notes: most visits need none, so what handles them comes when the first one does */
 
-const media = () => import('./media.js');
+const withMedia = (then) => import('./media.js').then(then, () => toast({ text: words('failed_request'), error: true }));
 
 function offerRecording() {
   const able = Boolean(navigator.mediaDevices && window.MediaRecorder);
@@ -213,12 +213,12 @@ function offerRecording() {
 
 const takeFiles = (files) => {
   const list = [...files]; // before the event ends and the browser empties it
-  media().then(({ addFiles }) => addFiles(list));
+  withMedia(({ addFiles }) => addFiles(list));
 };
 
 document.addEventListener('click', (event) => {
   if (event.target.closest('[data-pick-file]')) byId('file').click();
-  if (event.target.closest('#record')) media().then(({ record }) => record());
+  if (event.target.closest('#record')) withMedia(({ record }) => record());
 });
 
 document.addEventListener('change', (event) => {

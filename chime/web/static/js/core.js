@@ -51,8 +51,9 @@ export async function send(url, { method = 'POST', body } = {}) {
   const response = await fetch(url, { method, body, headers: headers(), credentials: 'same-origin' });
   const text = await response.text();
   showTriggers(response.headers.get('HX-Trigger'));
-  if (response.status === 401 || response.redirected) toast({ text: words('signed_out'), error: true });
-  return { ok: response.ok && !response.redirected, status: response.status, text };
+  const elsewhere = response.headers.get('HX-Redirect');
+  if (elsewhere) location.assign(elsewhere);
+  return { ok: response.ok && !elsewhere, status: response.status, text };
 }
 
 /** Put the fragment of an answer into `target`, by htmx's rules. */
@@ -63,13 +64,13 @@ export function swap(target, text, style = 'innerHTML') {
 /** The server's words of an error fragment, or ours for a status without any. */
 export async function explain(status, text) {
   const slot = byId('toast-source');
-  if (text.includes('data-error') || status === 422) {
+  if (text.includes('data-error>') || status === 422) {
     await swap(slot, text);
     const said = slot.textContent.replace(/\s+/g, ' ').trim();
     slot.replaceChildren();
     if (said) return said;
   }
-  return words({ 401: 'signed_out', 403: 'not_allowed' }[status] ?? 'failed_request');
+  return words(status === 403 ? 'not_allowed' : 'failed_request');
 }
 
 document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
@@ -79,10 +80,30 @@ document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
   if (request.body.get('client_id') === '') request.body.set('client_id', newId());
 });
 
-// htmx swaps error answers too; a page must not lose a pane to one. A form that comes back with its errors may pass.
+// Who wants a whole page (history, a selection from it) asks like a link does, and is sent to sign in like one.
+document.addEventListener('htmx:before:request', ({ detail: { ctx } }) => {
+  if (ctx.request.headers['HX-Request-Type'] === 'full') delete ctx.request.headers['HX-Request'];
+});
+
+document.addEventListener('htmx:before:response', (event) => {
+  const { raw } = event.detail.ctx.response;
+  if (!raw.redirected || new URL(raw.url).pathname !== '/sign-in') return;
+  event.preventDefault();
+  location.assign('/sign-in');
+});
+
+// htmx swaps error answers too; a page must not lose a pane to one. A form that comes back with its errors may pass,
+// and a refused message of a dialog tells its reason inside the dialog.
 document.addEventListener('htmx:response:error', async ({ detail: { ctx } }) => {
-  if (ctx.response.status === 422 && !ctx.text.includes('data-error')) return;
-  const { status } = ctx.response;
+  const { status, headers: answered } = ctx.response;
+  if (answered.get('HX-Redirect')) return;
+  if (status === 422 && !ctx.text.includes('data-error>')) {
+    const form = ctx.sourceElement.closest('[data-compose]');
+    if (!form) return;
+    const again = ctx.text.includes('data-compose');
+    Object.assign(ctx, { target: again ? byId('dialog-slot') : form.querySelector('[data-errors]'), swap: 'innerHTML' });
+    return;
+  }
   ctx.response = { ...ctx.response, status: 204, raw: { status: 204, url: ctx.response.raw.url } };
   Object.assign(ctx, { push: null, replace: null });
   toast({ text: await explain(status, ctx.text), error: true });

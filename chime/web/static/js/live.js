@@ -2,11 +2,12 @@
  *
  * A Web Lock elects the tab that holds the stream; it tells the others by BroadcastChannel. Plain http has no locks:
  * there each visible tab holds its own. Nudges name what changed and carry no content. Promise: after any gap, however
- * it came about, subscribers get `resync` unless the server's counter shows that nothing was missed.
+ * it came about, the server repeats what was missed or says `resync`; a tab that joins later compares its place with the
+ * leader's.
  */
 import { byId, words } from './core.js';
 
-const { base, user } = document.body.dataset;
+const { base, user, live } = document.body.dataset;
 const name = `chime:${base}:${user}`;
 const channel = 'BroadcastChannel' in window ? new BroadcastChannel(name) : null;
 const subscribers = new Set();
@@ -18,7 +19,8 @@ const BANNER_AFTER = 3_000;
 let stream = null;
 let heard = 0;
 let failures = 0;
-let known = null; // {boot, seq} of the last thing heard
+let joined = false; // whether this tab's place was compared with the leader's
+let place = live; // the id of the last event this page knows of; at first, where the server rendered it
 let bannerTimer;
 let reopenTimer;
 
@@ -32,13 +34,25 @@ function tell(kind, data) {
 }
 
 function tellAll(kind, data) {
-  channel?.postMessage([kind, data]);
+  channel?.postMessage([kind, data, place]);
   receive(kind, data);
 }
 
 function receive(kind, data) {
   if (kind === 'connection') showConnection(data);
   else tell(kind, data);
+}
+
+function hearFromTab(kind, data, at) {
+  if (kind === 'joined') {
+    if (stream) channel.postMessage(['place', null, place]);
+    return;
+  }
+  // A page rendered before the leader's last event missed what lies between.
+  if (kind === 'place' && !joined && place && place !== at) tell('resync');
+  joined = true;
+  place = at;
+  if (kind !== 'place') receive(kind, data);
 }
 
 function showConnection(good) {
@@ -49,24 +63,16 @@ function showConnection(good) {
   if (good) tell('connected');
 }
 
-function hello(data) {
-  const missed = known && (known.boot !== data.boot || known.seq !== data.seq);
-  known = { boot: data.boot, seq: data.seq };
+function hello() {
   failures = 0;
   clearTimeout(bannerTimer);
   bannerTimer = undefined;
   tellAll('connection', true);
-  if (missed) tellAll('resync');
-}
-
-function nudge(data) {
-  if (known) known.seq = data.seq;
-  tellAll('nudge', data);
 }
 
 const listeners = {
   hello,
-  nudge,
+  nudge: (data) => tellAll('nudge', data),
   hb: () => {},
   resync: () => tellAll('resync'),
   bye: () => reopen(500),
@@ -76,10 +82,12 @@ function open() {
   clearTimeout(reopenTimer);
   stream?.close();
   heard = Date.now();
-  stream = new EventSource(`${base}/events`);
+  stream = new EventSource(`${base}/events?${new URLSearchParams({ after: place })}`);
   for (const [kind, listener] of Object.entries(listeners)) {
     stream.addEventListener(kind, (event) => {
       heard = Date.now();
+      // The id of `hello` is where the server is now; what was missed since `place` comes after it.
+      if (kind !== 'hello' || !place) place = event.lastEventId || place;
       listener(event.data ? JSON.parse(event.data) : {});
     });
   }
@@ -115,7 +123,7 @@ function watch() {
 function lead() {
   watch();
   open();
-  addEventListener('pageshow', (event) => { if (event.persisted) { open(); tell('resync'); } });
+  addEventListener('pageshow', (event) => { if (event.persisted) open(); });
 }
 
 function holdOwnWhileVisible() {
@@ -128,6 +136,7 @@ function holdOwnWhileVisible() {
   follow();
 }
 
-if (channel) channel.onmessage = (event) => receive(...event.data);
+if (channel) channel.onmessage = (event) => hearFromTab(...event.data);
+channel?.postMessage(['joined', null, place]);
 if (navigator.locks && channel) navigator.locks.request(name, () => new Promise(lead));
 else holdOwnWhileVisible();

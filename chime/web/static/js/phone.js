@@ -85,13 +85,8 @@ class Phone {
     watch.observe(document.documentElement, { childList: true, subtree: true });
   }
 
-  query() {
-    return `?phone_number_id=${encodeURIComponent(this.words.number)}`;
-  }
-
-  path(rest) {
-    return `/customers/${encodeURIComponent(this.customer)}${rest}`;
-  }
+  query = () => `?phone_number_id=${encodeURIComponent(this.words.number)}`;
+  path = rest => `/customers/${encodeURIComponent(this.customer)}${rest}`;
 
   async loadCustomers() {
     const { items } = await call('GET', `/customers${this.query()}`);
@@ -274,7 +269,7 @@ class Phone {
     if (!button) return;
     const data = button.dataset;
     const item = this.known.get(button.closest('[data-wamid]')?.dataset.wamid)?.item;
-    if (data.toggle) await this.open(data.toggle);
+    if (data.toggle) this.toggle(data.toggle);
     else if (data.sample) await this.send(SAMPLES[data.sample] ?? { type: data.sample, [data.sample]: {} });
     else if ('file' in data) this['file-input'].click();
     else if ('barClose' in data) this.endBar();
@@ -344,21 +339,12 @@ class Phone {
   }
 
   async resetSwitches(form) {
-    this.fillSwitches(form, await call('DELETE', '/switches'));
-    this.say(this.words.wordSaved, true);
-  }
-
-  fillSwitches(form, switches) {
+    const switches = await call('DELETE', '/switches');
     for (const field of form.querySelectorAll('input')) {
       if (field.type === 'checkbox') field.checked = switches[field.name];
       else field.value = switches[field.name];
     }
-  }
-
-  async open(name) {
-    this.toggle(name);
-    const form = this.body.querySelector(`[data-panel="${name}"]:not([hidden]) [data-switches]`);
-    if (form) this.fillSwitches(form, await call('GET', '/switches'));
+    this.say(this.words.wordSaved, true);
   }
 
   toggle(name, open) {
@@ -377,7 +363,8 @@ function freshNumber() {
 // Parsing by XMLHttpRequest keeps to Trusted Types: no string is turned into HTML by script.
 function fetchBody(section) {
   const request = new XMLHttpRequest();
-  request.open('GET', `${BASE}/phone/fragment?customer=${encodeURIComponent(section.dataset.customer ?? '')}`);
+  const address = section.dataset.src || `${BASE}/phone/fragment`;
+  request.open('GET', `${address}?customer=${encodeURIComponent(section.dataset.customer ?? '')}`);
   request.responseType = 'document';
   request.onload = () => {
     const body = request.status === 200 && request.response.querySelector('[data-phone-body]');

@@ -1,0 +1,159 @@
+"""Running the appliance: the server, its signals, systemd's notifications, and the demo.
+
+SIGTERM says goodbye to every open stream first (uvicorn would wait for browsers to leave), then stops taking
+requests, drains jobs, and ends with 0 well within 20 seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import gc
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import uvicorn
+from litestar import Litestar
+
+from chime.app import build, create_app
+from chime.config import Config
+from chime.db import StorageUnavailable
+from chime.errors import StartRefused
+from chime.log import Log
+from chime.web.services import Services
+from chime.workspaces import KeyRing, create_control
+from chime.workspaces.provision import check_control
+
+_log = Log("serve")
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+        self._loop = asyncio.get_running_loop()
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        notify(self._services.config, "STOPPING=1")
+        self._loop.call_soon_threadsafe(self._services.hub.close)
+        super().handle_exit(sig, frame)
+
+
+Started = Callable[[Services], Awaitable[None]]
+MakeApp = Callable[[Services], Litestar]
+
+
+async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: MakeApp,
+              started: Started | None) -> None:
+    """Serve until a signal. `started` is called when the port answers."""
+    lock = only_one(config.data_dir)
+    try:
+        services = await build(config, keys)
+        server = _Server(_server_config(config, make_app(services)), services)
+        serving = asyncio.create_task(server.serve([sock]))
+        listening = asyncio.create_task(server.listening.wait())
+        await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        if server.started:
+            _log.info("serve.ready", address=address_of(sock))
+            notify(config, "READY=1")
+            watchdog = asyncio.create_task(_watchdog(config))
+            if started is not None:
+                await started(services)
+            await serving
+            watchdog.cancel()
+        else:
+            await serving
+    finally:
+        lock.close()
+
+
+def _server_config(config: Config, app: Litestar) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, loop="uvloop", http="httptools", ws="none", access_log=False, server_header=False, date_header=True,
+        log_level="warning", log_config=None, backlog=2048, timeout_keep_alive=75, timeout_graceful_shutdown=5,
+        limit_concurrency=4000, proxy_headers=True, lifespan="on",
+        forwarded_allow_ips=",".join(str(network) for network in config.trusted_proxies))
+
+
+def listen(config: Config) -> socket.socket:
+    """Take the port. Raises StartRefused when it is taken."""
+    family = socket.AF_INET6 if ":" in config.bind_host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((config.bind_host, config.bind_port))
+    except OSError as error:
+        sock.close()
+        raise StartRefused(f"CHIME_BIND: cannot listen on {config.bind_host}:{config.bind_port} "
+                           f"({error.strerror})") from error
+    return sock
+
+
+def address_of(sock: socket.socket) -> str:
+    """The address a browser on this machine uses."""
+    host, port = sock.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def only_one(data_dir: Path) -> IO[str]:
+    """Two appliances on one data folder would both send every queued message. Raises StartRefused for the second."""
+    file = (data_dir / ".lock").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise StartRefused(f"another Chime is running on {data_dir}") from error
+    return file
+
+
+def prepare(config: Config, keys: KeyRing) -> None:
+    """Check the key and bring control.db up to date. Raises StartRefused, having touched nothing, when it can't be."""
+    try:
+        if check_control(config.data_dir, keys):
+            create_control(config.data_dir, keys)
+    except StorageUnavailable as error:
+        raise StartRefused(str(error)) from error
+
+
+def start(config: Config, keys: KeyRing, *, sock: socket.socket | None = None, make_app: MakeApp = create_app,
+          started: Started | None = None) -> None:
+    """Block until the appliance ends. Raises StartRefused when the port or the data folder is in use."""
+    sock = sock or listen(config)
+    # Threads of the journal give the loop back quickly (performance.md 2.5).
+    sys.setswitchinterval(0.0005)
+    gc.freeze()
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(config, keys, sock, make_app, started))
+
+
+async def _watchdog(config: Config) -> None:
+    """Tell systemd we are alive, as often as it asks for; the loop being stuck is what it is for."""
+    while config.watchdog_microseconds:
+        notify(config, "WATCHDOG=1")
+        await asyncio.sleep(config.watchdog_microseconds / 1e6 / 3)
+
+
+def notify(config: Config, state: str) -> None:
+    """sd_notify; nothing when not under systemd."""
+    path = config.notify_socket
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.connect(address)
+            sock.sendall(state.encode())
+        except OSError:
+            _log.warning("serve.notify_failed")

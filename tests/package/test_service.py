@@ -1,0 +1,41 @@
+"""The systemd unit: as closed as one process can be that listens and calls Meta."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.package.conftest import ROOT
+from tests.support.processes import run
+
+UNIT = ROOT / "systemd" / "chime.service"
+# Ten times the score that `systemd-analyze security` gives; what is left are the network and the file system root.
+MOST_EXPOSURE = "12"
+
+
+def _settings() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in UNIT.read_text("utf-8").splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine")
+def test_its_exposure_stays_low() -> None:
+    answer = run(["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSURE}",
+                  str(UNIT)])
+    assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr
+
+
+def test_it_gives_what_the_contract_promises() -> None:
+    settings = _settings()
+    assert settings["Type"] == ["notify"] and settings["WatchdogSec"] == ["30"]
+    assert settings["ExecStart"] == ["/usr/bin/chime serve"]
+    assert settings["StateDirectory"] == ["chime"] and settings["StateDirectoryMode"] == ["0700"]
+    assert "CHIME_DATA_DIR=/var/lib/chime" in settings["Environment"]
+    assert settings["LoadCredential"] == ["master_key:/etc/chime/master.key"]
+    assert int(settings["TimeoutStopSec"][0]) > 20, "a drain may take 20 s"
+    assert int(settings["LimitNOFILE"][0]) >= 16384
