@@ -13,7 +13,7 @@ from chime.inbox.model import Message, Status
 from chime.inbox.receive import FETCH_MEDIA, MEDIA_LIFETIME
 from chime.inbox.sending import DELIVER, Claim
 from chime.jobs import JobKind, Work
-from chime.whatsapp import Doubtful, GraphRefused, NotSent, Verdict, read_body
+from chime.whatsapp import Doubtful, GraphRefused, MediaTooLarge, NotSent, Verdict, read_body
 from chime.workspaces import Transaction, Workspace
 
 RECOVER = "inbox.recover"
@@ -187,6 +187,8 @@ async def fetch_media(work: Work, media_id: str) -> None:
     except GraphRefused as refusal:
         gone = refusal.failure.code in (100, 131052, 131009)
         await _fetch_failed(work, media_id, stored.attempts, "expired" if gone else "refused", again=not gone)
+    except MediaTooLarge:
+        await _fetched(work, media_id, "failed", "too_large")
     except (NotSent, Doubtful):
         await _fetch_failed(work, media_id, stored.attempts, "network", again=True)
     else:

@@ -28,7 +28,8 @@ PhoneRequest = Request[Any, Any, Any]
 Injected: TypeAlias = NamedDependency[Simulator]
 Id: TypeAlias = FromPath[str]
 
-_OPTIONS = {"public": True, "no_csrf": True}
+# Public, but unlike the Graph API not for pages of other sites: Chime's guard asks where a form or script comes from.
+_OPTIONS = {"public": True}
 _ASSETS = {
     "tokens.css": "css/tokens.css",
     "phone.css": "css/phone.css",

@@ -81,7 +81,7 @@ PEOPLE = (
     Person(
         slug="tom", name="Tom Hughes", phone="447700900142", about="sends a picture",
         history=((70, "> Your parcel was handed to the courier."), (69, "< Thanks!")),
-        fresh=((42, {"type": "image", "image": {"caption": "One of the plates has a chip on the rim 😕"}}),),
+        fresh=((42, {"type": "image", "image": {"caption": "The mug has a chip on the rim 😕"}}),),
     ),
     Person(
         slug="aisha", name="Aisha Rahman", phone="447700900377", about="sends voice notes",

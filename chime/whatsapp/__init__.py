@@ -3,6 +3,10 @@
 Pure but for the client: no database, no settings, nothing global. Every shape of Meta's is known here and nowhere else.
 """
 
+from chime.whatsapp.answers import Doubtful, GraphRefused, MediaLocation, MediaTooLarge, NotSent, SendAccepted
+from chime.whatsapp.client import GraphClient
+from chime.whatsapp.answers import Doubtful, GraphRefused, MediaLocation, MediaTooLarge, NotSent, SendAccepted
+from chime.whatsapp.client import GraphClient
 from chime.whatsapp.envelope import NotJson, Scan, ScannedChange, scan
 from chime.whatsapp.errors import ErrorRule, Failure, Verdict, classify, explain
 from chime.whatsapp.events import Event, event_key
@@ -21,8 +25,9 @@ from chime.whatsapp.outbound import (
 from chime.whatsapp.parts import Context, MediaReference, MetaError, Person, Pricing
 
 __all__ = [
-    "MEDIA_RULES", "Context", "ErrorRule", "Event", "Failure", "InvalidMessage", "MediaReference", "MediaRule",
-    "MetaError", "NotJson", "OutboundMessage", "Person", "Pricing", "Recipient", "Scan", "ScannedChange",
+    "MEDIA_RULES", "Context", "Doubtful", "ErrorRule", "Event", "Failure", "GraphClient", "GraphRefused",
+    "InvalidMessage", "MediaLocation", "MediaReference", "MediaRule", "MediaTooLarge", "MetaError", "NotJson",
+    "NotSent", "OutboundMessage", "Person", "Pricing", "Recipient", "Scan", "ScannedChange", "SendAccepted",
     "Verdict", "check_media", "classify", "event_key", "explain", "graph_body", "kind_for_mime", "parse",
     "parse_message", "preview", "read_body", "scan", "text_of",
 ]

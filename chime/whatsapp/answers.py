@@ -27,7 +27,8 @@ class GraphRefused(ChimeError):
     title = "WhatsApp refused"
 
     def __init__(self, failure: Failure, *, http_status: int = 0) -> None:
-        super().__init__(f"{failure.title} (code {failure.code}). {failure.what_to_do}")
+        code = "" if failure.code is None else f" (code {failure.code})"
+        super().__init__(f"{failure.title}{code}. {failure.what_to_do}")
         self.failure = failure
         self.http_status = http_status
 
@@ -86,7 +87,8 @@ def understand(
     answer = _object(content)
     error = answer.get("error") if answer is not None else None
     if isinstance(error, dict):
-        raise GraphRefused(classify(status, _masked(error, tuple(filter(None, secrets))), attempt, headers), http_status=status)
+        clean = _masked(error, tuple(filter(None, secrets)))
+        raise GraphRefused(classify(status, clean, attempt, headers), http_status=status)
     if answer is not None and 200 <= status < 300:
         return answer
     # Without Meta's own error only a plain refusal is certain: a proxy may say 408 or 5xx of what it passed on.

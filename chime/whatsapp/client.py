@@ -31,7 +31,7 @@ _HEADERS = {"User-Agent": f"Chime/{__version__}", "Accept": "*/*", "Accept-Encod
 _TIMEOUTS = httpx.Timeout(connect=5, read=20, write=20, pool=10)
 # Meta looks through a file before it answers.
 _UPLOAD_TIMEOUTS = httpx.Timeout(connect=5, read=120, write=30, pool=10)
-# Of a whole call, so that an answer that drips byte by byte ends too.
+# Of a whole call but an upload, so that an answer that drips byte by byte ends too.
 _DEADLINE = 60.0
 _LONGEST_ANSWER = 16 << 20
 _GRAPH_HOST = "graph.facebook.com"
@@ -99,10 +99,7 @@ class GraphClient:
         """Upload a file of exactly `size` bytes as it is read; gives its media id, good for 30 days on this number."""
         path = f"{_node('phone_number_id', phone_number_id)}/media"
         form = UploadForm(content, size=size, mime_type=mime_type, filename=filename)
-        answer = await self._call(
-            "POST", path, token, app_secret=app_secret, headers=form.headers, body=form, timeouts=_UPLOAD_TIMEOUTS,
-            deadline=None,
-        )
+        answer = await self._call("POST", path, token, app_secret=app_secret, headers=form.headers, body=form)
         media_id = text(answer.get("id"))
         if media_id is None:
             raise Doubtful("WhatsApp's answer names no file.")
@@ -193,10 +190,10 @@ class GraphClient:
     async def _call(
         self, method: str, path: str, token: Secret, *, app_secret: bytes | None = None,
         query: Mapping[str, str] | None = None, body: bytes | AsyncIterable[bytes] | None = None,
-        headers: Mapping[str, str] | None = None, attempt: int = 1, timeouts: httpx.Timeout = _TIMEOUTS,
-        deadline: float | None = _DEADLINE, asked: Secret | None = None,
+        headers: Mapping[str, str] | None = None, attempt: int = 1, asked: Secret | None = None,
     ) -> dict[str, Any]:
         """One request to the Graph API and the JSON object it answers with. `asked` is a token asked about."""
+        upload = body is not None and not isinstance(body, bytes)
         parameters = dict(query or {})
         secrets = [token.reveal()]
         if asked is not None:
@@ -208,10 +205,11 @@ class GraphClient:
         if isinstance(body, bytes):
             sent["Content-Type"] = "application/json"
         request = self._http.build_request(
-            method, f"{self._base}/{path}", params=parameters, headers=sent, content=body, timeout=timeouts
+            method, f"{self._base}/{path}", params=parameters, headers=sent, content=body,
+            timeout=_UPLOAD_TIMEOUTS if upload else _TIMEOUTS,
         )
         try:
-            async with asyncio.timeout(deadline), self._exchange(request) as response:
+            async with asyncio.timeout(None if upload else _DEADLINE), self._exchange(request) as response:
                 content = await _content(response)
         except TimeoutError:
             raise Doubtful("WhatsApp took too long to answer.") from None

@@ -363,8 +363,9 @@ function freshNumber() {
 // Parsing by XMLHttpRequest keeps to Trusted Types: no string is turned into HTML by script.
 function fetchBody(section) {
   const request = new XMLHttpRequest();
-  const address = section.dataset.src || `${BASE}/phone/fragment`;
-  request.open('GET', `${address}?customer=${encodeURIComponent(section.dataset.customer ?? '')}`);
+  const address = new URL(section.dataset.src || `${BASE}/phone/fragment`, location.href);
+  if (section.dataset.customer) address.searchParams.set('customer', section.dataset.customer);
+  request.open('GET', address);
   request.responseType = 'document';
   request.onload = () => {
     const body = request.status === 200 && request.response.querySelector('[data-phone-body]');
