@@ -112,7 +112,7 @@ class _Demo:
         simulator.add_app(app_id=APP_ID, app_secret=self._world.app_secret, verify_token=self._world.verify_token,
                           webhook_url=self._address + self._world.webhook_path,
                           access_token=self._world.access_token)
-        simulator.world.add_number(NUMBER)
+        simulator.world.add_number(NUMBER, subscribed_app=APP_ID)
         self._simulator = simulator
         return create_app(services, simulator=simulator)
 

@@ -32,9 +32,10 @@ _log = Log("serve")
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services, hang_up: list[Callable[[], None]]) -> None:
         super().__init__(config)
         self._services = services
+        self._hang_up = hang_up
         self._loop = asyncio.get_running_loop()
         self.listening = asyncio.Event()
 
@@ -44,8 +45,14 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         notify(self._services.config, "STOPPING=1")
-        self._loop.call_soon_threadsafe(self._services.hub.close)
+        self._loop.call_soon_threadsafe(self._end_streams)
         super().handle_exit(sig, frame)
+
+
+    def _end_streams(self) -> None:
+        self._services.hub.close()
+        for hang_up in self._hang_up:
+            hang_up()
 
 
 Started = Callable[[Services], Awaitable[None]]
@@ -58,7 +65,8 @@ async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: Make
     lock = only_one(config.data_dir)
     try:
         services = await build(config, keys)
-        server = _Server(_server_config(config, make_app(services)), services)
+        app = make_app(services)
+        server = _Server(_server_config(config, app), services, app.state.get("hang_up", []))
         serving = asyncio.create_task(server.serve([sock]))
         listening = asyncio.create_task(server.listening.wait())
         await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,7 +96,8 @@ def _server_config(config: Config, app: Litestar) -> uvicorn.Config:
 def listen(config: Config) -> socket.socket:
     """Take the port. Raises StartRefused when it is taken."""
     family = socket.AF_INET6 if ":" in config.bind_host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP, or asyncio leaves Nagle's algorithm on and small answers wait 40 ms for an acknowledgement.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((config.bind_host, config.bind_port))

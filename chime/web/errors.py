@@ -38,6 +38,8 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     if status == 503:
         headers["Retry-After"] = "5"
+    if status == 405 and isinstance(error, HTTPException) and error.headers:
+        headers["Allow"] = error.headers.get("allow", "")
     if is_api(request):
         return _problem(status, title, detail, reference, error, headers)
     if isinstance(error, NotSignedIn):

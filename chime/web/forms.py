@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,11 +10,11 @@ from litestar.datastructures import UploadFile
 from litestar.exceptions import HTTPException
 
 from chime.errors import ChimeError, Invalid
+from chime.whatsapp.shape import read
 
 T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
 LARGEST_JSON = 1024 * 1024
-_PATH = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>\$[^`]*)`)?$", re.S)
 
 
 class BadRequest(ChimeError):
@@ -52,37 +51,24 @@ async def uploaded_file(request: AnyRequest, name: str) -> UploadFile:
     return value
 
 
-async def json_body(request: AnyRequest, kind: type[T]) -> T:
-    """The JSON body as a Struct. Raises BadRequest for what is no JSON, Invalid naming the field that does not fit."""
-    if not request.headers.get("content-type", "").startswith("application/json"):
+async def json_value(request: AnyRequest) -> Any:
+    """The JSON body as it is. Raises BadRequest for what is no JSON."""
+    if not request.headers.get("content-type", "").lower().startswith("application/json"):
         raise BadRequest("Send JSON, with Content-Type: application/json.")
     body = await request.body()
     if len(body) > LARGEST_JSON:
         raise BadRequest("The body is larger than 1 MB.")
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise _invalid(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadRequest("The body is not JSON.") from error
 
 
-def convert(data: Any, kind: type[T], prefix: str = "") -> T:
-    """The same for something decoded already."""
-    try:
-        return msgspec.convert(data, kind)
-    except msgspec.ValidationError as error:
-        raise _invalid(error, prefix) from error
-
-
-def _invalid(error: msgspec.ValidationError, prefix: str = "") -> Invalid:
-    """msgspec says `Expected …, got … - at `$.a[0].b``; people want `a.0.b`."""
-    found = _PATH.match(str(error))
-    message = found.group("message") if found else "does not fit"
-    path = (found.group("path") or "$") if found else "$"
-    field = re.sub(r"\[(\d+|\.\.\.)\]", r".\1", path.removeprefix("$")).strip(".")
-    named = re.match(r"Object (?:contains unknown|missing required) field `([^`]*)`", message)
-    if named:
-        field = f"{field}.{named.group(1)}".strip(".")
-        message = "There is no such field." if "unknown" in message else "This field is required."
-    return Invalid.field(f"{prefix}{field}" or "body", message)
+async def json_body(request: AnyRequest, kind: type[T]) -> T:
+    """The JSON body as a Struct. Raises BadRequest for what is no JSON, Invalid naming every field that does not fit,
+    also those that are not known."""
+    value, problems = read(kind, await json_value(request))
+    if problems:
+        raise Invalid((field or "body", words) for field, words in problems)
+    found: T = value
+    return found

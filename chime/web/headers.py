@@ -36,7 +36,7 @@ def secured(ids: Ids) -> Any:
 
     def middleware(app: ASGIApp) -> ASGIApp:
         async def run(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "http" or scope["path"].startswith("/webhooks/"):
+            if scope["type"] != "http" or scope["raw_path"].startswith(b"/webhooks/"):
                 await app(scope, receive, send)
                 return
             reference = ids.code(12)
@@ -61,6 +61,8 @@ def _add(scope: Scope, message: Message, reference: str) -> None:
     headers["X-Request-Id"] = reference
     if scope["scheme"] == "https":
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if scope["path"].startswith("/api/"):
+        headers.setdefault("Cache-Control", "no-store")
     if "html" in headers.get("content-type", ""):
         headers.setdefault("Vary", "Cookie, HX-Request")
     rate = scope["state"].get("rate")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request
@@ -19,15 +18,16 @@ from chime.workspaces import Workspace, WorkspaceRecord
 AnyRequest = Request[Any, Any, Any]
 
 
-@dataclass(frozen=True)
 class Here:
-    """One request inside one workspace."""
+    """One request inside one workspace. A plain class: Litestar would rebuild a dataclass field by field."""
 
-    request: AnyRequest
-    services: Services
-    identity: Identity
-    record: WorkspaceRecord
-    workspace: Workspace
+    def __init__(self, request: AnyRequest, services: Services, identity: Identity, record: WorkspaceRecord,
+                 workspace: Workspace) -> None:
+        self.request = request
+        self.services = services
+        self.identity = identity
+        self.record = record
+        self.workspace = workspace
 
     @property
     def db(self) -> Db:

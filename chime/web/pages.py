@@ -7,6 +7,7 @@ first.
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,6 +31,8 @@ _FORMATS = (  # WhatsApp's marks, as its own clients show them
     (re.compile(r"(?<![\w_])_(?=\S)([^_\n]+?)(?<=\S)_(?![\w_])"), r"<em>\1</em>"),
     (re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), r"<s>\1</s>"),
 )
+# For whom the page being rendered is. Macros of other files see no variables of the page, so filters can't get it there.
+_reader: ContextVar[Reader] = ContextVar("reader")
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]']")
 
 
@@ -87,7 +90,11 @@ class Pages:
         environment = self._environment(language)
         if identity is not None:
             values["page"] = self._page(request, identity, now)
-        return environment.get_template(name).render(reader=Reader(language, zone, now), **values).encode()
+        token = _reader.set(Reader(language, zone, now))
+        try:
+            return environment.get_template(name).render(**values).encode()
+        finally:
+            _reader.reset(token)
 
     def answer(self, request: Request[Any, Any, Any], name: str, *, status: int = 200,
                headers: dict[str, str] | None = None, **values: Any) -> Response[bytes]:
@@ -134,11 +141,8 @@ class Pages:
 
 def _readers(name: str) -> Any:
     """A filter that formats for the reader of the page being rendered."""
-    from jinja2 import pass_context
-
-    @pass_context
-    def filtered(context: Any, value: int) -> str:
-        found: str = getattr(context["reader"], name)(value)
+    def filtered(value: int) -> str:
+        found: str = getattr(_reader.get(), name)(value)
         return found
 
     return filtered

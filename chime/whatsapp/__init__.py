@@ -5,8 +5,6 @@ Pure but for the client: no database, no settings, nothing global. Every shape o
 
 from chime.whatsapp.answers import Doubtful, GraphRefused, MediaLocation, MediaTooLarge, NotSent, SendAccepted
 from chime.whatsapp.client import GraphClient
-from chime.whatsapp.answers import Doubtful, GraphRefused, MediaLocation, MediaTooLarge, NotSent, SendAccepted
-from chime.whatsapp.client import GraphClient
 from chime.whatsapp.envelope import NotJson, Scan, ScannedChange, scan
 from chime.whatsapp.errors import ErrorRule, Failure, Verdict, classify, explain
 from chime.whatsapp.events import Event, event_key

@@ -31,13 +31,18 @@ class Said(Struct, frozen=True, kw_only=True):
 
 def describe(message: dict[str, Any]) -> Said:
     """Read a message's own part. A type Chime does not know becomes `unsupported` with the message kept raw."""
-    kind = text(message.get("type")) or next((key for key in message if key in _READERS or key in _FILES), None)
+    kind = kind_of(message)
     if kind in _FILES:
         return _file(kind, mapping(message.get(kind)))
     reader = _READERS.get(kind or "")
     if reader is None:
         return Said(type="unsupported", content={"type": kind, "raw": message})
     return reader(message)
+
+
+def kind_of(message: dict[str, Any]) -> str | None:
+    """A message's type, or the first part it has where Meta left the type out."""
+    return text(message.get("type")) or next((key for key in message if key in _READERS or key in _FILES), None)
 
 
 def context(message: dict[str, Any]) -> Context | None:
@@ -186,7 +191,7 @@ def _edit(message: dict[str, Any]) -> Said:
     part = mapping(message.get("edit"))
     target = text(part.get("original_message_id"))
     said = describe(mapping(part.get("message")))
-    content = {"message_id": target, "type": said.type, **said.content}
+    content = {**said.content, "message_id": target, "type": said.type}  # unsupported content has a `type` of its own
     return Said(type="edit", text=said.text, content=content, media=said.media, target_wamid=target)
 
 

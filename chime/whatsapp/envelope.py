@@ -6,7 +6,6 @@ a body that is JSON never raises here, whatever its shape; `recognised` tells wh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any
 
@@ -52,15 +51,22 @@ class Scan(Struct, frozen=True, kw_only=True):
             chosen.setdefault(self.changes[index].entry, []).append(self.changes[index].change)
         if sum(map(len, chosen.values())) == len(self.changes):
             return self.body
-        envelope = lenient.decode(self.body)
-        entries = []
-        for i, entry in enumerate(envelope["entry"]):
-            kept = chosen.get(i)
-            if kept and kept != [WHOLE_ENTRY]:
-                entries.append({**entry, "changes": [entry["changes"][j] for j in kept]})
-            elif kept:
-                entries.append(entry)
-        return json.dumps({**envelope, "entry": entries}, separators=(",", ":")).encode()
+        try:
+            envelope = _decode_object(self.body)
+        except ValueError:  # half an emoji somewhere: only the patient decoder reads it
+            envelope = _decode_object(msgspec.json.encode(lenient.decode(self.body)))
+        entries = _decode_array(envelope["entry"])
+        kept = [_with_changes(entries[i], positions) for i, positions in chosen.items()]
+        return msgspec.json.encode({**envelope, "entry": kept})
+
+
+def _with_changes(entry: msgspec.Raw, positions: list[int]) -> msgspec.Raw | dict[str, Any]:
+    """An entry with some of its changes, each byte for byte as it came."""
+    if positions == [WHOLE_ENTRY]:
+        return entry
+    parts = _decode_object(entry)
+    listed = _decode_array(parts["changes"])
+    return {**parts, "changes": [listed[position] for position in positions]}
 
 
 class _Numbered(Struct):
@@ -95,6 +101,8 @@ class _Envelope(Struct):
 
 
 _decode = msgspec.json.Decoder(_Envelope).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def scan(body: bytes) -> Scan:
@@ -126,6 +134,8 @@ def _scan_loosely(body: bytes) -> Scan:
     """The same for a body the typed decoder refuses: one odd key must not make the whole batch unknown."""
     try:
         envelope = lenient.decode(body)
+    except lenient.TooDeep:
+        return Scan(body=body, recognised=False)
     except ValueError:
         raise NotJson("The body is not JSON") from None
     if not is_envelope(envelope):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chime.whatsapp import lenient
 from chime.whatsapp.events import (
     AccountChanged,
     ContactSynced,
@@ -49,7 +50,7 @@ def change(source: Source, value: dict[str, Any]) -> Event:
     common = {**source.common(value.get("timestamp")), "fingerprint": source.fingerprint(value)}
     if source.field in _NUMBER_FIELDS:
         word = next(filter(None, (text(value.get(key)) for key in ("event", "decision", "status", "type"))), None)
-        display = text(value.get("display_phone_number"))
+        display = lenient.phone(value.get("display_phone_number"))  # sometimes formatted
         kind = _NUMBER_FIELDS[source.field]
         return NumberChanged(**common, kind=kind, display_phone_number=display, event=word, details=value)
     if source.field in _ACCOUNT_FIELDS:
@@ -59,7 +60,14 @@ def change(source: Source, value: dict[str, Any]) -> Event:
         return AccountChanged(**common, kind=_ACCOUNT_FIELDS[source.field], event=word, details=value)
     if source.field == "messaging_handovers":
         return _handover(source, value)
-    return FieldReceived(**common, field=source.field, value=value)
+    return recorded(source, value)
+
+
+def recorded(source: Source, value: dict[str, Any]) -> FieldReceived:
+    """A value kept as it came."""
+    return FieldReceived(
+        **source.common(value.get("timestamp")), fingerprint=source.fingerprint(value), field=source.field, value=value
+    )
 
 
 def _template(source: Source, value: dict[str, Any], kind: str) -> TemplateChanged:

@@ -16,7 +16,6 @@ from chime.whatsapp.envelope import NotJson, Scan, ScannedChange, is_envelope, p
 from chime.whatsapp.events import (
     AccountErrors,
     Event,
-    FieldReceived,
     HistoryMessage,
     HistoryReceived,
     Unreadable,
@@ -39,6 +38,8 @@ def parse(body: bytes) -> list[Event]:
     nowhere = Source(path="")
     try:
         envelope = lenient.decode(body)
+    except lenient.TooDeep:
+        return [_unreadable(nowhere, "the body is nested too deeply", body.hex())]
     except ValueError:
         return [_unreadable(nowhere, "the body is not JSON", body.hex())]
     if not is_envelope(envelope):
@@ -72,12 +73,10 @@ def _change(events: list[Event], path: str, entry: dict[str, Any], change: Any) 
     before = len(events)
     try:
         events.extend(_FIELDS.get(source.field, _whole)(source, value))
+        if len(events) == before:  # a known field with nothing in it that is known
+            events.append(fields.recorded(source, value))
     except Exception as error:  # the border: whatever a payload does to us, the other changes must still be read
         events.append(_unreadable(source, _reason(error), change))
-    if len(events) == before:
-        events.append(
-            FieldReceived(**source.common(), fingerprint=source.fingerprint(value), field=source.field, value=value)
-        )
 
 
 def _whole(source: Source, value: dict[str, Any]) -> Iterator[Event]:

@@ -29,27 +29,29 @@ _NOT_DIGIT = re.compile(r"[^0-9]")
 _NUL = "\x00"
 
 
+class TooDeep(ValueError):
+    """JSON, but nested beyond what can be read."""
+
+
 def decode(body: bytes) -> Any:
-    """The JSON in `body`. Raises ValueError when it is none.
+    """The JSON in `body`. Raises ValueError when it is none, and of these TooDeep when it is one after all.
 
     A lone surrogate (half an emoji cut off by some client) makes the fast decoder refuse the whole batch, and Meta
     would repeat the batch for days; the standard library reads it and the half character becomes U+FFFD.
     """
     try:
-        value = msgspec.json.decode(body)
-    except ValueError:
-        value = _decode_slowly(body)
+        try:
+            value = msgspec.json.decode(body)
+        except ValueError:
+            value = _storable(json.loads(body.decode("utf-8"), parse_constant=lambda _: None, parse_int=_integer))
+        return _without_nul(value) if b"\\u0000" in body else value
     except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return _without_nul(value) if b"\\u0000" in body else value
+        raise TooDeep("nested too deeply") from None
 
 
-def _decode_slowly(body: bytes) -> Any:
-    try:
-        value = json.loads(body.decode("utf-8"), parse_constant=lambda _: None)
-        return _storable(value)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+def _integer(digits: str) -> int | None:
+    """Python reads no number of thousands of digits; no field of Meta's holds one."""
+    return int(digits) if len(digits) <= 40 else None
 
 
 def _storable(value: Any) -> Any:

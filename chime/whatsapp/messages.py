@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chime.whatsapp import lenient
-from chime.whatsapp.content import Said, context, describe, referral
+from chime.whatsapp.content import Said, context, describe, kind_of, referral
 from chime.whatsapp.events import (
     Event,
     FieldReceived,
@@ -37,7 +37,7 @@ _OVERHEARD = (MessageReceived, MessageReacted, MessageEdited, MessageRevoked, Id
 def received(source: Source, item: dict[str, Any], people: People, *, alone: bool) -> Event:
     """One element of `messages[]`. `alone`: it is the only one of its payload."""
     named = person(item.get("from"), item.get("from_user_id"), item.get("from_parent_user_id"))
-    if text(item.get("type")) == "system":
+    if kind_of(item) == "system":
         return _system(source, item, named)
     sender = people.complete(named, alone=alone)
     if not sender.is_known:

@@ -196,7 +196,7 @@ async def running_world(installation: Path, folder: Path) -> AsyncIterator[World
         simulator.add_app(app_id="200300400500600", app_secret=APP_SECRET, verify_token=VERIFY_TOKEN,
                           webhook_url=base + tenants["Acme"].webhook_path, access_token=ACCESS_TOKEN)
         for number in (ACME_NUMBER, GLOBEX_NUMBER):
-            simulator.world.add_number(msgspec.structs.replace(number))
+            simulator.world.add_number(msgspec.structs.replace(number), subscribed_app="200300400500600")
         await stack.enter_async_context(serving(create_simulator_app(simulator), graph_port))
         await stack.enter_async_context(serving(create_app(services), port))
         world = World(base=base, services=services, simulator=simulator, acme=tenants["Acme"],

@@ -111,7 +111,7 @@ async def test_a_send_without_a_clear_answer_is_doubtful(turn: Turn | bytes, mon
     assert caught.value.reason == str(caught.value) != ""
 
 
-async def test_a_send_that_never_left(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_send_that_never_left() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         client = GraphClient(f"http://127.0.0.1:{free.getsockname()[1]}", "v26.0")
@@ -199,8 +199,10 @@ async def test_a_cancelled_send_hangs_up() -> None:
 
 async def test_read_receipt() -> None:
     body = {"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.IN1"}
-    async with graph(json_answer({"success": True})) as (server, client):
+    async with graph(json_answer({"success": True}), json_answer({"success": True}, 302)) as (server, client):
         await client.mark_read(PNID, TOKEN, body)
+        with pytest.raises(Doubtful):
+            await client.mark_read(PNID, TOKEN, body)
     assert (server.requests[0].path, json.loads(server.requests[0].body)) == (f"/v26.0/{PNID}/messages", body)
 
 

@@ -80,7 +80,7 @@ async def test_an_upload_is_the_form_that_meta_takes() -> None:
     assert 'filename="My %22März%22%0D%0A.pdf"'.encode() in request.body
 
 
-@pytest.mark.parametrize("size", [len(FILE) - 1, len(FILE) + 1])
+@pytest.mark.parametrize("size", [100, len(FILE) - 1, len(FILE) + 1])
 async def test_a_file_of_another_size_is_not_uploaded(size: int) -> None:
     async with graph(json_answer({"id": "901"})) as (server, client):
         with pytest.raises(NotSent, match="size"):
@@ -109,12 +109,11 @@ async def test_a_type_that_is_none_is_not_sent(mime_type: str) -> None:
     assert server.connections == 0
 
 
-async def test_a_type_with_a_parameter_is_sent() -> None:
+async def test_a_type_with_a_parameter_and_an_answer_without_an_id() -> None:
     async with graph(json_answer({"id": "901"}), json_answer({"unexpected": 1})) as (server, client):
-        for _ in range(1):
-            await client.upload_media(
-                PNID, TOKEN, pieces(b"x"), size=1, mime_type="audio/ogg; codecs=opus", filename="a.ogg"
-            )
+        await client.upload_media(
+            PNID, TOKEN, pieces(b"x"), size=1, mime_type="audio/ogg; codecs=opus", filename="a.ogg"
+        )
         with pytest.raises(Doubtful):
             await client.upload_media(PNID, TOKEN, pieces(b"x"), size=1, mime_type="audio/ogg", filename="a.ogg")
     assert parts(server.requests[0])["type"].get_payload() == "audio/ogg; codecs=opus"
@@ -223,12 +222,12 @@ async def test_tls_is_not_given_up_on_the_way() -> None:
     assert asked == ["https://a.fbsbx.com/x"]
 
 
-@pytest.mark.parametrize("turn", [
-    answer(FILE), last_words(b"HTTP/1.1 200 OK\r\n\r\n" + FILE),
+@pytest.mark.parametrize("turn, words", [
+    (answer(FILE), f"has {len(FILE)} bytes"), (last_words(b"HTTP/1.1 200 OK\r\n\r\n" + FILE), "more than"),
 ], ids=["announced", "found-out"])
-async def test_a_file_over_the_limit_is_broken_off(turn: Turn | bytes) -> None:
+async def test_a_file_over_the_limit_is_broken_off(turn: Turn | bytes, words: str) -> None:
     async with graph(turn) as (server, client):
-        with pytest.raises(MediaTooLarge):
+        with pytest.raises(MediaTooLarge, match=words):
             await fetch(client, f"{server.url}/media/901", len(FILE) - 1)
         assert await fetch(client, f"{server.url}/media/901", len(FILE)) == FILE
 

@@ -71,6 +71,13 @@ async def test_an_answer_may_end_its_connection(said: bytes) -> None:
     assert server.connections == 2
 
 
+async def test_a_connection_that_shall_close_is_not_used_though_it_stays_open() -> None:
+    async with ScriptedServer([answer(b"last", 200, "Connection: close"), answer(b"fine")]) as server, client() as http:
+        assert (await http.get(server.url)).text == "last"
+        assert (await http.get(server.url)).text == "fine"
+    assert server.connections == 2
+
+
 @pytest.mark.parametrize("turn, error", [
     (drop, httpx.ReadError),
     (last_words(b"HTTP/1.1 200 OK\r\nContent-Le"), httpx.ReadError),
@@ -275,11 +282,16 @@ async def test_a_long_request_is_written_as_it_is_made() -> None:
 
 
 async def test_an_answer_before_the_request_is_written_ends_it() -> None:
-    async with ScriptedServer([answer(b"too large", 413)], eager=True) as server, client() as http:
+    async def refuse(wire: Wire) -> None:
+        wire.writer.write(answer(b"too large", 413))
+        await silence(wire)
+
+    async with ScriptedServer([refuse, answer(b"fine")], eager=True) as server, client(2) as http:
         headers = {"Content-Length": str(65_536 * 4000)}
         response = await http.post(server.url, content=_pieces(4000), headers=headers)
         assert (response.status_code, response.text) == (413, "too large")
-        await server.until_hung_up()
+        assert (await http.get(server.url)).text == "fine", "what is left of the first request must not spoil the next"
+    assert server.connections == 2
 
 
 async def test_nobody_takes_the_request() -> None:
@@ -295,10 +307,11 @@ async def test_nobody_takes_the_request() -> None:
 @pytest.mark.parametrize("method, headers, content", [
     ("POST", {"X-A": "b\r\nX-Evil: 1"}, b""),
     ("POST", {"X-A": "b\nX-Evil: 1"}, b""),
+    ("POST", {"X-A": "b\rX-Evil: 1"}, b""),
     ("POST", {"X-A": "b\0"}, b""),
     ("POST", {}, _pieces(1)),
     ("HEAD", {}, b""),
-], ids=["crlf", "lf", "nul", "no-length", "head"])
+], ids=["crlf", "lf", "cr", "nul", "no-length", "head"])
 async def test_what_cannot_be_said_is_not_sent(
     method: str, headers: dict[str, str], content: bytes | AsyncIterator[bytes]
 ) -> None:

@@ -93,27 +93,27 @@ async function pump() {
   if (pumping) return;
   pumping = true;
   while (outbox.length) {
-    if (!await deliver(outbox[0])) break;
+    const [item] = outbox;
+    let answer;
+    try {
+      answer = await send(item.url, { body: item.body });
+    } catch {
+      noteOn(item.bubble, words('waiting'));
+      setTimeout(pump, RETRY_AFTER);
+      break;
+    }
     outbox.shift();
+    await settle(item, answer);
   }
   pumping = false;
 }
 
-/** Hand one message to the server; false when there is no server to hand it to. */
-async function deliver(item) {
-  let answer;
-  try {
-    answer = await send(item.url, { body: item.body });
-  } catch {
-    noteOn(item.bubble, words('waiting'));
-    setTimeout(pump, RETRY_AFTER);
-    return false;
-  }
+/** What became of one message, once the server spoke. */
+async function settle(item, answer) {
   noteOn(item.bubble, '');
   if (answer.ok) await receive(answer.text, item.conversation);
   else if (answer.status < 500) await giveBack(item, answer);
   else failBubble(item.bubble, words('not_sent'), { retry: () => { outbox.push(item); pump(); } });
-  return true;
 }
 
 /** The server refused: the text returns to where it was written, with the reason above it. */

@@ -249,6 +249,16 @@ document.addEventListener('submit', (event) => {
   send(form.action, { body: new URLSearchParams({ theme: value }) }).catch(() => toast({ text: words('failed_request'), error: true }));
 });
 
+/* Keyboard: fetched with the first key that might be a shortcut, since many visits have none */
+
+let keys;
+
+document.addEventListener('keydown', (event) => {
+  keys ??= import('./keys.js');
+  // A promise kept long ago calls back before the key's own effect, so onKey may still prevent it.
+  keys.then(({ onKey }) => onKey(event), () => { keys = undefined; });
+});
+
 /** Put text on the clipboard; plain http has no clipboard interface, so the old way stands in. */
 export async function copy(text) {
   let done = false;

@@ -1,6 +1,6 @@
 /** Keyboard shortcuts. Single keys act only while nothing that takes keys has the focus (WCAG 2.1.4).
  *
- * Most keys press the control that carries them as `data-key`, so a key can never do what the page does not offer; the
+ * Fetched by core.js with the first key pressed. Most keys press the control that carries them as `data-key`, so a key can never do what the page does not offer; the
  * rest walk the list.
  */
 import { byId } from './core.js';
@@ -54,7 +54,8 @@ function typesElsewhere(target) {
   return target.matches('input, select, textarea, button, a, summary, audio, video, [contenteditable]') || Boolean(target.closest('dialog, .menu'));
 }
 
-document.addEventListener('keydown', (event) => {
+/** Do what a key asks for, if it asks for anything here. */
+export function onKey(event) {
   if (event.altKey && !event.ctrlKey && !event.metaKey && ['ArrowUp', 'ArrowDown'].includes(event.key)) {
     event.preventDefault();
     openNeighbour(event.key === 'ArrowUp' ? -1 : 1);
@@ -69,4 +70,4 @@ document.addEventListener('keydown', (event) => {
   if (!handler) return;
   event.preventDefault();
   handler();
-});
+}
