@@ -59,7 +59,8 @@ def _folder(config: Config) -> Check:
     if not (folder / "control.db").exists():
         return Check(name="data folder", ok=False, detail=f"{folder} holds no installation",
                      what_to_do="Run `chime init`, or name the right folder with --data.")
-    open_to_others = [path.name for path in (folder, folder / "control.db") if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    open_to_others = [path.name for path in (folder, folder / "control.db")
+                      if stat.S_IMODE(path.stat().st_mode) & 0o077]
     return Check(name="data folder", ok=not open_to_others,
                  detail=f"{folder}" if not open_to_others else f"others may read {', '.join(open_to_others)}",
                  what_to_do=f"Run: chmod -R go= {folder}" if open_to_others else "")

@@ -22,7 +22,7 @@ from chime.web.services import Services
 
 AnyRequest = Request[Any, Any, Any]
 DEMO_EMAIL = "demo@example.com"
-DEMO_PASSWORD = "welcome to the chime demo"  # noqa: S105 - printed on the sign-in page of a demo, and only there
+DEMO_PASSWORD = "welcome to the chime demo"
 
 
 @get("/", opt={"permission": Permission.SESSION}, include_in_schema=False)

@@ -8,6 +8,7 @@ from chime.contacts.actions import (
     Recognised,
     add_tag,
     create,
+    create_tag,
     delete,
     edit,
     recognise,
@@ -16,9 +17,11 @@ from chime.contacts.actions import (
     remove_tag,
     update_identity,
 )
-from chime.contacts.model import Consent, Contact, NewContact, Tag, normalise_phone
-from chime.contacts.queries import by_identity, contact, contacts_page, find, tags
+from chime.contacts.model import Consent, Contact, NewContact, Tag, check_user_id, normalise_phone
+from chime.contacts.queries import by_identity, contact, contacts_page, find, tags, tags_page
 
-__all__ = ["Consent", "Contact", "NewContact", "Recognised", "Tag", "add_tag", "by_identity", "contact", "contacts_page", "create",
-           "delete", "edit", "find", "normalise_phone", "recognise", "recognise_group", "record_consent", "remove_tag", "tags",
-           "update_identity"]
+__all__ = [
+    "Consent", "Contact", "NewContact", "Recognised", "Tag", "add_tag", "by_identity", "check_user_id", "contact",
+    "contacts_page", "create", "create_tag", "delete", "edit", "find", "normalise_phone", "recognise",
+    "recognise_group", "record_consent", "remove_tag", "tags", "tags_page", "update_identity",
+]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chime.contacts import queries
-from chime.contacts.model import Consent, NewContact, check_fields, check_user_id, normalise_phone
+from chime.contacts.model import Consent, NewContact, Tag, check_fields, check_user_id, normalise_phone
 from chime.errors import Conflict, Invalid, NotFound
 from chime.whatsapp import Person
 from chime.workspaces import Transaction
@@ -103,10 +103,8 @@ async def create(tx: Transaction, new: NewContact) -> str:
         raise Invalid.field("phone", "Give a phone number or a WhatsApp user id.")
     name = _checked_name(new.name)
     fields = check_fields(new.fields)
-    if await queries.by_identity(tx, phone=phone, user_id=user_id) is not None:
-        existing = await queries.find(tx, phone=phone, user_id=user_id)
-        if existing:
-            raise Conflict("There is a contact with this number or user id already.")
+    if await queries.find(tx, phone=phone) or await queries.find(tx, user_id=user_id):
+        raise Conflict("There is a contact with this number or user id already.")
     contact_id = (await recognise(tx, Person(phone=phone, user_id=user_id))).contact_id
     await tx.execute("UPDATE contact SET name = ?, fields_json = ? WHERE id = ?",
                      name, msgspec.json.encode(fields).decode(), contact_id)
@@ -151,17 +149,38 @@ async def _set_tags(tx: Transaction, contact_id: str, names: list[str]) -> None:
 
 
 async def _attach(tx: Transaction, contact_id: str, name: str) -> str:
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= 40:
-        raise Invalid.field("tags", "A tag has 1 to 40 characters.")
+    name = _checked_tag(name, field="tags")
     if (await tx.value("SELECT count(*) FROM contact_tag WHERE contact_id = ?", contact_id)) >= MOST_TAGS:
         raise Invalid.field("tags", f"A contact has at most {MOST_TAGS} tags.")
-    await tx.execute("INSERT INTO tag (id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
-                     tx.new_id(), name, tx.now)
-    tag_id: str = await tx.value("SELECT id FROM tag WHERE name = ?", name)
+    tag_id = await _tag_named(tx, name)
     await tx.execute("INSERT OR IGNORE INTO contact_tag (contact_id, tag_id, created_at) VALUES (?, ?, ?)",
                      contact_id, tag_id, tx.now)
     return tag_id
+
+
+def _checked_tag(name: str, *, field: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 40:
+        raise Invalid.field(field, "A tag has 1 to 40 characters.")
+    return name
+
+
+async def _tag_named(tx: Transaction, name: str) -> str:
+    """The id of the tag of this name, which is made when there is none."""
+    await tx.execute("INSERT INTO tag (id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                     tx.new_id(), name, tx.now)
+    tag_id: str = await tx.value("SELECT id FROM tag WHERE name = ?", name)
+    return tag_id
+
+
+async def create_tag(tx: Transaction, name: str) -> Tag:
+    """A tag that nobody carries yet. Raises Invalid, Conflict."""
+    name = _checked_tag(name, field="name")
+    if await tx.value("SELECT 1 FROM tag WHERE name = ?", name):
+        raise Conflict("There is a tag of this name already.")
+    tag = Tag(await _tag_named(tx, name), name)
+    await tx.audit("tag.created", "tag", tag.id)
+    return tag
 
 
 async def add_tag(tx: Transaction, contact_id: str, name: str) -> None:

@@ -27,6 +27,11 @@ async def tags(db: Db) -> list[Tag]:
     return await db.all(Tag, "SELECT id, name FROM tag ORDER BY name LIMIT 500")
 
 
+async def tags_page(db: Db, *, after: str, limit: int) -> list[Tag]:
+    """By name, after the given one."""
+    return await db.all(Tag, "SELECT id, name FROM tag WHERE name > ? ORDER BY name LIMIT ?", after, limit)
+
+
 async def by_identity(db: Db, *, phone: str | None = None, user_id: str | None = None) -> str | None:
     """The id of the contact ever known by this user id or, failing that, this number."""
     for kind, value in (("user_id", user_id), ("phone", phone)):

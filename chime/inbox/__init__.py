@@ -5,7 +5,7 @@ passes `queue_message` and no other way; outside the 24-hour window only templat
 unknown is shown as such and never sent again by itself.
 """
 
-from chime.inbox.conversations import SEND_READ, SEND_TYPING, assign, close, mark_read, open_thread, reopen
+from chime.inbox.actions import SEND_READ, SEND_TYPING, assign, close, mark_read, open_thread, reopen
 from chime.inbox.model import (
     Conversation,
     ConversationEvent,

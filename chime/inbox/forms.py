@@ -70,7 +70,8 @@ def _buttons(fields: Fields) -> Built:
 
 
 def _list(fields: Fields) -> Built:
-    given = [(index, fields[f"row_{index}"].strip()) for index in range(1, 11) if fields.get(f"row_{index}", "").strip()]
+    titles = [fields.get(f"row_{index}", "").strip() for index in range(1, 11)]
+    given = [(index, title) for index, title in enumerate(titles, 1) if title]
     rows: list[dict[str, Any]] = []
     names = {"interactive.body.text": "body", "interactive.action.button": "button",
              "interactive.action.sections": "row_1", "interactive.action.sections.0.rows": "row_1"}

@@ -8,7 +8,7 @@ from chime import channels
 from chime.clock import DAY, MINUTE, Clock
 from chime.db import Db
 from chime.inbox import queries, sending
-from chime.inbox.conversations import SEND_READ, SEND_TYPING
+from chime.inbox.actions import SEND_READ, SEND_TYPING
 from chime.inbox.model import Message, Status
 from chime.inbox.receive import FETCH_MEDIA, MEDIA_LIFETIME
 from chime.inbox.sending import DELIVER, Claim

@@ -11,14 +11,14 @@ from chime import channels, contacts, message_templates
 from chime.contacts import normalise_phone
 from chime.errors import ChimeError, Conflict, Invalid, NotFound, Refused
 from chime.inbox import forms, queries, sending, thread
-from chime.inbox.conversations import open_thread
+from chime.inbox.actions import open_thread
 from chime.inbox.files import store_upload
 from chime.inbox.model import Origin
 from chime.inbox.pages import REPLY
 from chime.inbox.sending import Draft
-from chime.whatsapp import OutboundMessage, Person, parse_message
 from chime.web.forms import form_fields, uploaded_file
 from chime.web.here import Here
+from chime.whatsapp import OutboundMessage, Person, parse_message
 
 _ONE = "/w/{slug:str}/inbox/{conversation_id:str}"
 _MESSAGE = _ONE + "/messages/{message_id:str}"

@@ -10,7 +10,7 @@ from litestar import delete, get, post
 from litestar.response import Redirect, Response, Stream
 
 from chime.errors import Invalid, NotFound
-from chime.inbox import conversations as verbs
+from chime.inbox import actions as verbs
 from chime.inbox import queries, thread
 from chime.inbox.model import View
 from chime.security.permissions import Permission

@@ -13,7 +13,7 @@ import msgspec
 from chime import contacts
 from chime.clock import DAY
 from chime.inbox import statuses
-from chime.inbox.conversations import add_event, move_threads, open_thread
+from chime.inbox.actions import add_event, move_threads, open_thread
 from chime.inbox.model import WINDOW, Direction, Origin, Status
 from chime.whatsapp import MediaReference, Person
 from chime.whatsapp.events import (

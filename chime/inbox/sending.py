@@ -16,7 +16,7 @@ from chime.channels import Channel
 from chime.contacts import Consent, Contact
 from chime.errors import Conflict, NotFound, Refused
 from chime.inbox import callback, queries, statuses
-from chime.inbox.conversations import add_event
+from chime.inbox.actions import add_event
 from chime.inbox.model import Conversation, Message, Origin, Status, Window
 from chime.message_templates.jobs import SYNC
 from chime.whatsapp import Failure, OutboundMessage, Recipient, Verdict, graph_body, parse_message, preview

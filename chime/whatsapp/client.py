@@ -38,7 +38,8 @@ _GRAPH_HOST = "graph.facebook.com"
 _MEDIA_HOST = re.compile(r"(?:[a-z0-9-]+\.)*(?:fbsbx\.com|fbcdn\.net)")
 _REDIRECTS = 2
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_TOKEN = re.compile(r"[!-~]+")
+# Spaces inside are for app secrets, which stand in the header of `debug_token`.
+_TOKEN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _TEMPLATES_A_PAGE = 100
 _TEMPLATE_PAGES = 200
 _TEMPLATE_FIELDS = (

@@ -37,8 +37,6 @@ function fit() {
   field().style.height = `${field().scrollHeight + 2}px`;
 }
 
-document.addEventListener('chime:thread', restoreDraft);
-
 let typedAt = 0;
 
 document.addEventListener('input', (event) => {
@@ -247,7 +245,17 @@ document.addEventListener('drop', (event) => {
   takeFiles(event.dataTransfer.files);
 });
 
-document.addEventListener('htmx:after:swap', offerRecording);
+// The composer comes back after a closed reply window, or with another thread.
+let shownField;
+
+function composerShown() {
+  if (field() === shownField) return;
+  shownField = field();
+  offerRecording();
+  restoreDraft();
+}
+
+document.addEventListener('htmx:after:swap', composerShown);
 
 /* Templates: the bubble shows what is typed into the blanks */
 
@@ -275,5 +283,4 @@ document.addEventListener('change', (event) => {
   }
 });
 
-restoreDraft();
-offerRecording();
+composerShown();
