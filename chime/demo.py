@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
+from litestar import Litestar
 
 from chime.accounts.pages import DEMO_EMAIL, DEMO_PASSWORD
 from chime.app import create_app
@@ -107,7 +108,7 @@ class _Demo:
         self._address = address
         self._simulator: Simulator | None = None
 
-    def make_app(self, services: Services) -> object:
+    def make_app(self, services: Services) -> Litestar:
         simulator = Simulator(services.clock, services.ids)
         simulator.add_app(app_id=APP_ID, app_secret=self._world.app_secret, verify_token=self._world.verify_token,
                           webhook_url=self._address + self._world.webhook_path,

@@ -49,9 +49,10 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app_key = scope["path"].rstrip("/").rpartition("/")[2]
-        if scope["method"] == "GET":
+        method = scope.get("method")
+        if method == "GET":
             status, body = await self._challenge(app_key, bytes(scope.get("query_string", b"")))
-        elif scope["method"] == "POST":
+        elif method == "POST":
             status, body = await self._bounded(app_key, scope, receive)
         else:
             status, body = 405, b"only GET and POST"
@@ -116,11 +117,11 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Unavailable("the sender went away")
-        part = message.get("body", b"")
+        part: bytes = message.get("body", b"")  # type: ignore[assignment]
         size += len(part)
         if size > LARGEST_BODY:
             raise TooLarge
-        parts.append(part)  # type: ignore[arg-type]
+        parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
 
@@ -132,7 +133,7 @@ async def _answer(send: Send, status: int, body: bytes) -> None:
         headers.append((b"retry-after", b"5"))
     if status == 413:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})  # type: ignore[typeddict-item]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

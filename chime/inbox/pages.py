@@ -169,7 +169,7 @@ async def create_typing(here: Here, conversation_id: str) -> None:
 async def stream_events(here: Here) -> Stream:
     """Live nudges of the workspace."""
     query = here.request.query_params
-    after = here.request.headers.get("last-event-id") or query.get("after", "")
+    after = here.request.headers.get("last-event-id") or query.get("after") or ""
     events: AsyncIterator[bytes] = here.services.hub.stream(here.workspace.id, here.actor.id, after)
     return Stream(events, media_type="text/event-stream; charset=utf-8",
                   headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})

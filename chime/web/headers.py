@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from chime.ids import Ids
@@ -36,7 +37,7 @@ def secured(ids: Ids) -> Any:
 
     def middleware(app: ASGIApp) -> ASGIApp:
         async def run(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "http" or scope["raw_path"].startswith(b"/webhooks/"):
+            if scope["type"] != ScopeType.HTTP or scope["raw_path"].startswith(b"/webhooks/"):
                 await app(scope, receive, send)
                 return
             reference = ids.code(12)

@@ -39,6 +39,7 @@ def decode_cursor(text: str | None) -> tuple[int, str] | None:
         return msgspec.json.decode(base64.urlsafe_b64decode(padded), type=_Place)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise Invalid.field("cursor", "This is no cursor of ours; start again without one.") from error
+    return place
 
 
 def page_size(text: str | None, *, default: int = 50, most: int = 200) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+from typing import Any
 
 from litestar import Request, get
 from litestar.response import Response
@@ -58,7 +59,7 @@ class StaticFiles:
 
 
 @get("/static/{build:str}/{path:path}", opt={"public": True}, include_in_schema=False)
-async def show_static_file(request: Request[None, None, object], build: str, path: str) -> Response[bytes]:
+async def show_static_file(request: Request[Any, Any, Any], build: str, path: str) -> Response[bytes]:
     from chime.web.services import Services
 
     takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
