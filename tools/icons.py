@@ -18,13 +18,12 @@ from vendor import ROOT, member, packages, tarball
 SPRITE = ROOT / "chime" / "web" / "static" / "icons.svg"
 
 NAMES = (
-    "arrow-down", "arrow-left", "ban", "book-open", "check", "check-check", "chevron-down", "chevron-right",
-    "circle-alert", "circle-stop", "clock", "copy", "download", "ellipsis", "ellipsis-vertical", "external-link",
-    "file-text", "film", "hourglass", "image", "inbox", "info", "keyboard", "layout-template", "link", "list", "lock",
-    "log-out", "map-pin", "megaphone", "message-circle", "mic", "monitor", "moon", "mouse-pointer-click", "music",
-    "panel-right", "paperclip", "pencil", "plus", "reply", "rotate-ccw", "search", "send", "shopping-cart",
-    "smartphone", "smile", "sticker", "sun", "sun-moon", "trash-2", "triangle-alert", "user-plus", "user-round",
-    "wifi-off", "x",
+    "arrow-down", "arrow-left", "ban", "book-open", "check", "check-check", "chevron-down", "circle-alert",
+    "circle-stop", "clock", "copy", "download", "ellipsis", "external-link", "file-text", "film", "hourglass",
+    "image", "inbox", "info", "keyboard", "layout-template", "link", "list", "lock", "log-out", "map-pin",
+    "megaphone", "message-circle", "mic", "monitor", "moon", "mouse-pointer-click", "music", "panel-right",
+    "paperclip", "plus", "reply", "rotate-ccw", "search", "send", "shopping-cart", "smartphone", "smile", "sticker",
+    "sun", "sun-moon", "trash-2", "triangle-alert", "user-plus", "user-round", "wifi-off", "x",
 )
 
 

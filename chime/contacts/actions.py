@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,6 +14,8 @@ from chime.whatsapp import Person
 from chime.workspaces import Transaction
 from chime.workspaces.workspace import CONSENT_EVENT
 
+T = TypeVar("T")
+G = TypeVar("G")
 MOST_TAGS = 100
 
 
@@ -97,39 +100,57 @@ async def update_identity(tx: Transaction, *, known: Person, new: Person) -> Rec
 
 async def create(tx: Transaction, new: NewContact) -> str:
     """A contact made by a person or a script. Raises Invalid, or Conflict when the number is somebody's already."""
-    phone = normalise_phone(new.phone) if new.phone else None
-    user_id = check_user_id(new.user_id) if new.user_id else None
-    if phone is None and user_id is None:
-        raise Invalid.field("phone", "Give a phone number or a WhatsApp user id.")
-    name = _checked_name(new.name)
-    fields = check_fields(new.fields)
+    wrong: list[tuple[str, str]] = []
+    phone = _checked(wrong, normalise_phone, new.phone) if new.phone else None
+    user_id = _checked(wrong, check_user_id, new.user_id) if new.user_id else None
+    if not new.phone and not new.user_id:
+        wrong.append(("phone", "Give a phone number or a WhatsApp user id."))
+    name = _checked(wrong, _checked_name, new.name)
+    fields = _checked(wrong, check_fields, new.fields)
+    _checked(wrong, _checked_tags, new.tags)
+    if wrong:
+        raise Invalid(wrong)
     if await queries.find(tx, phone=phone) or await queries.find(tx, user_id=user_id):
         raise Conflict("There is a contact with this number or user id already.")
     contact_id = (await recognise(tx, Person(phone=phone, user_id=user_id))).contact_id
     await tx.execute("UPDATE contact SET name = ?, fields_json = ? WHERE id = ?",
                      name, msgspec.json.encode(fields).decode(), contact_id)
+    for tag in new.tags:
+        await _attach(tx, contact_id, tag)
     await tx.audit("contact.created", "contact", contact_id)
     return contact_id
 
 
+def _checked(wrong: list[tuple[str, str]], check: Callable[[G], T], given: G) -> T | None:
+    """What `check` makes of it; its complaints go to the others', so that all can be mended at once."""
+    try:
+        return check(given)
+    except Invalid as error:
+        wrong += [(problem.field, problem.message) for problem in error.errors]
+    return None
+
+
 async def edit(tx: Transaction, contact_id: str, *, name: str | None = None, fields: dict[str, Any] | None = None,
-               tag_names: list[str] | None = None) -> None:
+               tag_names: Sequence[str] | None = None) -> None:
     """Change what is given. A field set to null is removed. Raises NotFound, Invalid."""
     found = await queries.contact(tx, contact_id)
     if found is None:
         raise NotFound("There is no such contact.")
-    changed = []
+    merged = {key: value for key, value in (found.fields | (fields or {})).items() if value is not None}
+    wrong: list[tuple[str, str]] = []
+    checked_name = _checked(wrong, _checked_name, name or "")
+    _checked(wrong, check_fields, merged)
+    _checked(wrong, _checked_tags, tag_names or ())
+    if wrong:
+        raise Invalid(wrong)
     if name is not None:
-        await tx.execute("UPDATE contact SET name = ? WHERE id = ?", _checked_name(name), contact_id)
-        changed.append("name")
+        await tx.execute("UPDATE contact SET name = ? WHERE id = ?", checked_name, contact_id)
     if fields is not None:
-        merged = {key: value for key, value in (found.fields | check_fields(fields)).items() if value is not None}
         await tx.execute("UPDATE contact SET fields_json = ? WHERE id = ?",
-                         msgspec.json.encode(check_fields(merged)).decode(), contact_id)
-        changed.append("fields")
+                         msgspec.json.encode(merged).decode(), contact_id)
     if tag_names is not None:
         await _set_tags(tx, contact_id, tag_names)
-        changed.append("tags")
+    changed = [what for what, given in (("name", name), ("fields", fields), ("tags", tag_names)) if given is not None]
     await tx.execute("UPDATE contact SET updated_at = ? WHERE id = ?", tx.now, contact_id)
     await tx.audit("contact.edited", "contact", contact_id, changed=changed)
     tx.publish("contact", contact_id)
@@ -142,7 +163,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-async def _set_tags(tx: Transaction, contact_id: str, names: list[str]) -> None:
+async def _set_tags(tx: Transaction, contact_id: str, names: Sequence[str]) -> None:
     await tx.execute("DELETE FROM contact_tag WHERE contact_id = ?", contact_id)
     for name in names:
         await _attach(tx, contact_id, name)
@@ -163,6 +184,13 @@ def _checked_tag(name: str, *, field: str) -> str:
     if not 1 <= len(name) <= 40:
         raise Invalid.field(field, "A tag has 1 to 40 characters.")
     return name
+
+
+def _checked_tags(names: Sequence[str]) -> None:
+    for name in names:
+        _checked_tag(name, field="tags")
+    if len(names) > MOST_TAGS:
+        raise Invalid.field("tags", f"A contact has at most {MOST_TAGS} tags.")
 
 
 async def _tag_named(tx: Transaction, name: str) -> str:

@@ -60,6 +60,7 @@ class NewContact(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     user_id: str | None = None
     fields: dict[str, Any] = {}
+    tags: tuple[str, ...] = ()
 
 
 def normalise_phone(text: str, *, field: str = "phone") -> str:
@@ -82,7 +83,7 @@ def normalise_phone(text: str, *, field: str = "phone") -> str:
 
 def check_user_id(text: str, *, field: str = "user_id") -> str:
     """A business-scoped user id as it is. Raises Invalid."""
-    if not USER_ID.match(text):
+    if not USER_ID.fullmatch(text):
         raise Invalid.field(field, "A WhatsApp user id looks like US.7Hq2mZ90.")
     return text
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 import msgspec
-from litestar.datastructures import UploadFile
 
 from chime.errors import Invalid
 from chime.inbox.voice import NotARecording, ogg_from_webm
@@ -16,16 +16,32 @@ _READ = 256 * 1024
 LARGEST_RECORDING = 16 * 1024 * 1024
 
 
+class Upload(Protocol):
+    """A file on its way in, as the web framework hands it over."""
+
+    @property
+    def filename(self) -> str: ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    async def read(self, size: int = -1) -> bytes: ...
+
+    async def seek(self, offset: int) -> int: ...
+
+
 class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
     """What was kept, and as which kind of message it will go."""
 
     id: str
     kind: str
+    mime_type: str
     filename: str
+    size: int
     is_voice: bool
 
 
-async def store_upload(here: Here, channel_id: str, upload: UploadFile, *, as_voice: bool) -> StoredUpload:
+async def store_upload(here: Here, channel_id: str, upload: Upload, *, as_voice: bool = False) -> StoredUpload:
     """Raises Invalid naming `file` when WhatsApp would not take it."""
     mime_type = (upload.content_type or "application/octet-stream").split(";")[0].strip().lower()
     filename = upload.filename.replace("\\", "/").rpartition("/")[2][:240] or "file"
@@ -48,10 +64,11 @@ async def store_upload(here: Here, channel_id: str, upload: UploadFile, *, as_vo
             "created_at) VALUES (?, ?, 'out', ?, ?, ?, ?, ?, ?, 'ready', ?)", media_id, channel_id, kind, mime_type,
             filename, written.sha256, written.size, int(is_voice), tx.now)
         await tx.audit("media.stored", "media", media_id, kind=kind, size=written.size)
-    return StoredUpload(id=media_id, kind=kind, filename=filename, is_voice=is_voice)
+    return StoredUpload(id=media_id, kind=kind, mime_type=mime_type, filename=filename, size=written.size,
+                        is_voice=is_voice)
 
 
-async def _recording(upload: UploadFile) -> bytes:
+async def _recording(upload: Upload) -> bytes:
     """Browsers record WebM, WhatsApp wants Ogg for a voice note: the same Opus packets in another box."""
     raw = await upload.read(LARGEST_RECORDING + 1)
     if len(raw) > LARGEST_RECORDING:
@@ -62,7 +79,7 @@ async def _recording(upload: UploadFile) -> bytes:
         raise Invalid.field("file", "This recording could not be read; record it again.") from error
 
 
-async def _size(upload: UploadFile) -> int:
+async def _size(upload: Upload) -> int:
     size = 0
     async for piece in _pieces(upload):
         size += len(piece)
@@ -70,7 +87,7 @@ async def _size(upload: UploadFile) -> int:
     return size
 
 
-async def _pieces(upload: UploadFile) -> AsyncIterator[bytes]:
+async def _pieces(upload: Upload) -> AsyncIterator[bytes]:
     while piece := await upload.read(_READ):
         yield piece
 

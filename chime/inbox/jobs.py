@@ -185,7 +185,8 @@ async def fetch_media(work: Work, media_id: str) -> None:
         place = await work.graph.media_url(stored.meta_media_id, channel.phone_number_id, token, app_secret=secret)
         written = await workspace.files.write(media_id, _download(work, place.url, token))
     except GraphRefused as refusal:
-        gone = refusal.failure.code in (100, 131052, 131009)
+        # A fresh address that is not found twice means that Meta let the file go.
+        gone = refusal.failure.code in (100, 131052, 131009) or (refusal.http_status == 404 and stored.attempts > 0)
         await _fetch_failed(work, media_id, stored.attempts, "expired" if gone else "refused", again=not gone)
     except MediaTooLarge:
         await _fetched(work, media_id, "failed", "too_large")

@@ -26,7 +26,11 @@ _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "audi
 
 @get("/w/{slug:str}/media/{media_id:str}", opt=READ)
 async def show_media(here: Here, media_id: str) -> Response[Any]:
-    """The bytes, or the part a player asks for."""
+    return await served(here, media_id)
+
+
+async def served(here: Here, media_id: str) -> Response[Any]:
+    """The bytes, or the part a player asks for. Raises NotFound."""
     stored = await queries.media(here.db, media_id)
     if stored is None or stored.state is not MediaState.READY:
         raise NotFound("This file is not here.")

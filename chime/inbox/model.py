@@ -192,6 +192,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     contact_profile_name: str
     contact_username: str
     contact_phone: str | None
+    contact_user_id: str | None = None
     last_direction: Direction | None = None
     last_status: Status | None = None
     last_type: str | None = None

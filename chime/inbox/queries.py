@@ -10,6 +10,7 @@ from chime.db import Db
 from chime.inbox.model import (
     Conversation,
     ConversationEvent,
+    ConversationState,
     Direction,
     Media,
     MediaState,
@@ -30,7 +31,7 @@ _CONVERSATION = """
         conversation.window_expires_at, conversation.created_at, conversation.closed_at,
         contact.name AS contact_name, contact.profile_name AS contact_profile_name,
         contact.username AS contact_username, contact.phone AS contact_phone,
-        last.direction AS last_direction, last.status AS last_status, last.type AS last_type,
+        contact.user_id AS contact_user_id, last.direction AS last_direction, last.status AS last_status, last.type AS last_type,
         last.text AS last_text, last.revoked_at AS last_revoked_at
     FROM conversation JOIN contact ON contact.id = conversation.contact_id
     LEFT JOIN message AS last ON last.id = conversation.last_message_id
@@ -65,6 +66,17 @@ async def conversations(db: Db, view: View, *, user_id: str, search: str = "",
         where += _SEARCH
         values += [f"%{plain}%", f"%{plain}%", f"%{plain.removeprefix('@')}%", f"%{digits or plain}%"]
     return await db.all(Conversation, _CONVERSATION + where + _PAGE, *values, *after, limit)
+
+
+async def conversations_in(db: Db, state: ConversationState, *, assignee_id: str | None = None,
+                           unassigned: bool = False, after: tuple[int, str] = NEWEST,
+                           limit: int = PAGE) -> list[Conversation]:
+    """A page of everything in one state, or of what one member (or nobody) has, the newest first."""
+    if assignee_id is None and not unassigned:
+        return await db.all(Conversation, _CONVERSATION + " WHERE conversation.state = ?" + _PAGE,
+                            state.value, *after, limit)
+    where = " WHERE conversation.assignee_id IS ? AND conversation.state = ?"
+    return await db.all(Conversation, _CONVERSATION + where + _PAGE, assignee_id, state.value, *after, limit)
 
 
 async def counts(db: Db, *, user_id: str) -> dict[str, int]:
@@ -163,6 +175,13 @@ async def message(db: Db, message_id: str) -> Message | None:
     rows = await db.all(_Row, _MESSAGE + " WHERE message.id = ?", message_id)
     found = await _assembled(db, rows)
     return found[0] if found else None
+
+
+async def message_named(db: Db, channel_id: str, name: str) -> Message | None:
+    """The message that our id, or on this number Meta's, stands for."""
+    message_id = await db.value("SELECT id FROM message WHERE id = ?1 UNION ALL SELECT id FROM message "
+                                "WHERE channel_id = ?2 AND wamid = ?1", name, channel_id)
+    return await message(db, message_id) if message_id else None
 
 
 async def message_by_client_id(db: Db, client_id: str) -> Message | None:

@@ -184,14 +184,21 @@ async def claim(tx: Transaction, message_id: str, callback_key: bytes) -> Claim 
 
 
 async def _with_media(tx: Transaction, message: OutboundMessage, row: Message) -> OutboundMessage:
-    """The message with Meta's id of the uploaded file in place of ours."""
+    """The message with Meta's id of the uploaded file in place of ours, wherever in it the file stands."""
     if row.media is None:
         return message
     stored = await queries.media(tx, row.media.id)
-    content = msgspec.to_builtins(message)
-    content[message.type] = {key: value for key, value in content[message.type].items() if key != "link"}
-    content[message.type]["id"] = stored.meta_media_id if stored else ""
-    return parse_message(content)
+    meta_media_id = (stored.meta_media_id if stored else None) or ""
+    return parse_message(_renamed(msgspec.to_builtins(message), row.media.id, meta_media_id))
+
+
+def _renamed(content: Any, ours: str, theirs: str) -> Any:
+    if isinstance(content, list | tuple):
+        return [_renamed(item, ours, theirs) for item in content]
+    if not isinstance(content, dict):
+        return content
+    return {key: theirs if key == "id" and value == ours else _renamed(value, ours, theirs)
+            for key, value in content.items()}
 
 
 async def put_back(tx: Transaction, message_id: str, *, at: int) -> None:

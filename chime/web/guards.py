@@ -14,7 +14,6 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from chime.errors import ChimeError, Forbidden, NotFound, NotSignedIn, TooMany
-from chime.security.crypto import same
 from chime.security.limits import API_LIMITS
 from chime.security.permissions import Permission
 from chime.web.identity import Identity
@@ -89,5 +88,5 @@ async def _same_site(services: Services, connection: Connection, identity: Ident
         form = await Request(connection.scope, connection.receive, connection.send).form()
         value = form.get("csrf_token")
         token = value if isinstance(value, str) else ""
-    if not same(token, services.pages.csrf_token(identity.session_id)):
+    if not services.pages.is_csrf_token(identity.session_id, token):
         raise NotFromHere("The page was open too long, or it is not ours. Load it again; nothing was changed.")

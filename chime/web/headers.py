@@ -65,7 +65,7 @@ def _add(scope: Scope, message: Message, reference: str) -> None:
     if scope["path"].startswith("/api/"):
         headers.setdefault("Cache-Control", "no-store")
     if "html" in headers.get("content-type", ""):
-        headers.setdefault("Vary", "Cookie, HX-Request")
+        headers.setdefault("Vary", "Cookie, HX-Request, Accept-Encoding")
     rate = scope["state"].get("rate")
     if rate is not None:
         headers["RateLimit-Policy"] = '"s";q=3;w=1, "m";q=20;w=10, "l";q=100;w=60'

@@ -36,7 +36,7 @@ def decode_cursor(text: str | None) -> tuple[int, str] | None:
         return None
     try:
         padded = text + "=" * (-len(text) % 4)
-        return msgspec.json.decode(base64.urlsafe_b64decode(padded), type=_Place)
+        place: tuple[int, str] = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=_Place)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise Invalid.field("cursor", "This is no cursor of ours; start again without one.") from error
     return place

@@ -6,6 +6,7 @@ first.
 
 from __future__ import annotations
 
+import gzip
 import re
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ from markupsafe import Markup, escape
 
 from chime import resources
 from chime.clock import Clock, rfc3339
-from chime.security.crypto import mac
+from chime.ids import Ids
+from chime.security.crypto import mac, same
 from chime.web.language import Reader, catalogue
 from chime.web.static_files import StaticFiles
 
@@ -68,16 +70,27 @@ class PageContext(msgspec.Struct, frozen=True, kw_only=True):
 class Pages:
     """Renders templates. `csrf_key` signs the tokens that forms carry."""
 
-    def __init__(self, static: StaticFiles, clock: Clock, csrf_key: bytes, *, demo: bool) -> None:
+    def __init__(self, static: StaticFiles, clock: Clock, ids: Ids, csrf_key: bytes, *, demo: bool) -> None:
         self._static = static
         self._clock = clock
+        self._ids = ids
         self._csrf_key = csrf_key
         self._demo = Demo("/simulator/phone/fragment") if demo else None
         self._environments: dict[str, Environment] = {}
 
     def csrf_token(self, session_id: str) -> str:
-        """The token a session's forms must carry."""
-        return mac(self._csrf_key, f"csrf/{session_id}".encode()).hex()[:40]
+        """A token for a session's forms; another one on every page, because pages are compressed and a secret that
+        stays the same could be guessed from their sizes (BREACH)."""
+        salt = self._ids.code(12)
+        return f"{salt}.{self._signed(session_id, salt)}"
+
+    def is_csrf_token(self, session_id: str, token: str) -> bool:
+        """Whether a form's token was made for this session."""
+        salt, _, signature = token.partition(".")
+        return same(self._signed(session_id, salt), signature)
+
+    def _signed(self, session_id: str, salt: str) -> str:
+        return mac(self._csrf_key, f"csrf/{session_id}/{salt}".encode()).hex()[:40]
 
     def render(self, request: Request[Any, Any, Any], name: str, **values: Any) -> bytes:
         """A template for the reader of this request."""
@@ -99,8 +112,12 @@ class Pages:
     def answer(self, request: Request[Any, Any, Any], name: str, *, status: int = 200,
                headers: dict[str, str] | None = None, **values: Any) -> Response[bytes]:
         """The same as a response that nobody may store."""
-        return Response(self.render(request, name, **values), status_code=status,
-                        media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"} | (headers or {}))
+        body = self.render(request, name, **values)
+        given = {"Cache-Control": "no-store"} | (headers or {})
+        if len(body) > 1000 and "gzip" in request.headers.get("accept-encoding", ""):
+            body = gzip.compress(body, 5, mtime=0)
+            given["Content-Encoding"] = "gzip"
+        return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=given)
 
     def _page(self, request: Request[Any, Any, Any], identity: Identity, now: int) -> PageContext:
         workspace = identity.workspace

@@ -81,7 +81,7 @@ def _error(item: dict[str, Any]) -> MetaError:
     details = lenient.text(lenient.mapping(item.get("error_data")).get("details"))
     return MetaError(
         code=lenient.number(item.get("code")) or 0, title=title or message or "",
-        details=details or (message if message != title else None) or "", href=lenient.text(item.get("href")),
+        details=details or (message if title and message != title else None) or "", href=lenient.text(item.get("href")),
     )
 
 

@@ -107,12 +107,19 @@ def call(source: Source, item: dict[str, Any], people: People, *, alone: bool) -
     word = text(item.get("status"))
     return CallReceived(
         **source.common(item.get("timestamp")), call_id=call_id, event=event.lower(),
-        person=people.complete(called if by_user is False else caller, alone=alone),
+        person=people.complete(_other_side(source, caller, called, by_user), alone=alone),
         status=word.upper() if word else None, user_initiated=by_user,
         started_at=lenient.moment(item.get("start_time")), ended_at=lenient.moment(item.get("end_time")),
         duration_seconds=lenient.number(item.get("duration")),
         callback_data=text(item.get("biz_opaque_callback_data")), errors=errors(item.get("errors")), details=item,
     )
+
+
+def _other_side(source: Source, caller: Person, called: Person, by_user: bool | None) -> Person:
+    """Who is not us. Either number may be missing, and at times the wrong one is."""
+    sides = (called, caller) if by_user is False else (caller, called)
+    ours = source.display_phone
+    return next((side for side in sides if side.is_known and not (ours and side.phone == ours)), Person())
 
 
 def _by_user(source: Source, item: dict[str, Any], caller: Person, called: Person) -> bool | None:

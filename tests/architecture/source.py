@@ -195,6 +195,8 @@ class Template:
         """Plain HTML: an expression becomes a token that is equal for equal expressions, a statement nothing."""
         text = re.sub(r"\{#.*?#\}", _newlines, self.source, flags=re.DOTALL)
         text = re.sub(r"\{%-?\s*trans\b.*?endtrans\s*-?%\}", _newlines, text, flags=re.DOTALL)
+        # A block that fills an attribute of the layout holds no words.
+        text = re.sub(r"\{%-?\s*block \w+_(?:id|class)\s*-?%\}[^{]*(?=\{%)", "", text)
         text = re.sub(r"\{%.*?%\}", _newlines, text, flags=re.DOTALL)
         return re.sub(r"\{\{-?\s*(.*?)\s*-?\}\}", _token, text, flags=re.DOTALL)
 

@@ -65,10 +65,10 @@ def test_each_runtime_dependency_is_used() -> None:
 
 def _licence(name: str) -> str:
     about = importlib.metadata.metadata(name)
-    said = [READ_BY_HAND.get(name, ""), *(about.get_all("License-Expression") or []),
-            *(line for line in about.get_all("Classifier") or [] if line.startswith("License ::")),
-            *(text.partition("\n")[0] for text in about.get_all("License") or [])]
-    return next(filter(None, said), "")
+    if expression := READ_BY_HAND.get(name) or (about.get_all("License-Expression") or [""])[0]:
+        return str(expression)
+    classifiers = [line for line in about.get_all("Classifier") or [] if line.startswith("License ::")]
+    return " ".join(classifiers) or (about.get_all("License") or [""])[0].partition("\n")[0]
 
 
 @pytest.mark.parametrize("name", sorted(_pinned(DEVELOPMENT.read_text("utf-8"))))

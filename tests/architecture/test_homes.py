@@ -17,7 +17,7 @@ SEE_REQUESTS = {
 
 
 def _is_web(module: Module) -> bool:
-    return (module.package in ("app", "serve", "web", "simulator") or module.name in SEE_REQUESTS
+    return (module.package in ("app", "serve", "demo", "web", "simulator") or module.name in SEE_REQUESTS
             or module.file in ("pages", "api", "webhook") or module.file.endswith(("_pages", "_api")))
 
 
@@ -30,7 +30,7 @@ def _is_storage(module: Module) -> bool:
 
 
 def _is_server(module: Module) -> bool:
-    return module.package in ("serve", "simulator")
+    return module.package in ("serve", "demo", "simulator")
 
 
 LIBRARIES: dict[str, Home] = {

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from chime.whatsapp import Event, Person, parse
+
 WABA = "377001122334455"
 NUMBER = "411222333444555"
 OURS = "15550100200"
@@ -18,6 +20,8 @@ AT = 1_795_132_799  # seconds
 METADATA = {"display_phone_number": OURS, "phone_number_id": NUMBER}
 CONTACT = {"profile": {"name": "Dana R", "username": "@dana.r"}, "wa_id": DANA, "user_id": DANA_ID,
            "parent_user_id": DANA_PARENT, "identity_key_hash": "k1"}
+DANA_WHOLE = Person(phone=DANA, user_id=DANA_ID, parent_user_id=DANA_PARENT, name="Dana R", username="dana.r",
+                    identity_key_hash="k1")
 
 
 def change(field: str, value: Any) -> dict[str, Any]:
@@ -206,3 +210,12 @@ VALUES: dict[str, dict[str, Any]] = {
     "automatic": change("automatic_events", carrying(automatic_events=[{"id": "wamid.IN1", "event_name": "Purchase"}])),
     "unheard of": change("telepathy_update", {"strength": 9}),
 }
+
+
+def events(*changes: dict[str, Any], **entry: Any) -> list[Event]:
+    return parse(encoded(envelope(*changes, **entry)))
+
+
+def event(one: dict[str, Any], **entry: Any) -> Any:
+    (found,) = events(one, **entry)
+    return found

@@ -55,7 +55,8 @@ def flow(**parameters: Any) -> dict[str, Any]:
 def link_card(at: int, **parts: Any) -> dict[str, Any]:
     return {"card_index": at, "type": "cta_url", "body": {"text": "A"},
             "header": {"type": "image", "image": {"link": "https://chime.test/a"}},
-            "action": {"name": "cta_url", "parameters": {"display_text": "Buy", "url": "https://chime.test/b"}}, **parts}
+            "action": {"name": "cta_url", "parameters": {"display_text": "Buy", "url": "https://chime.test/b"}},
+            **parts}
 
 
 def reply_card(at: int, buttons: int = 1) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chime.whatsapp import NotJson, parse, scan
+from chime.whatsapp import NotJson, event_key, parse, scan
 from tests.unit.whatsapp.payloads import (
     METADATA,
     NUMBER,
@@ -48,7 +48,8 @@ def test_scan_and_parse_agree_on_the_owner(name: str) -> None:
 @pytest.mark.parametrize(("value", "number"), [
     (carrying(), NUMBER), ({"metadata": {"phone_number_id": 42}}, "42"), ({"recipient": METADATA}, NUMBER),
     ({"phone_number_settings": {"phone_number_id": "7"}}, "7"), ({"metadata": {"phone_number_id": ""}}, None),
-    ({"metadata": None}, None), ({"metadata": "oops"}, None), ({"metadata": {"phone_number_id": [1]}}, None), ({}, None),
+    ({"metadata": None}, None), ({"metadata": "oops"}, None), ({"metadata": {"phone_number_id": [1]}}, None),
+    ({}, None),
 ])
 def test_a_number_is_found_in_its_places_whatever_its_type(value: dict[str, Any], number: str | None) -> None:
     (found,) = scan(encoded(envelope(change("messages", value)))).changes
@@ -90,8 +91,6 @@ def test_a_part_holds_the_chosen_changes_and_nothing_of_the_others(indexes: list
 
 
 def test_events_of_a_part_have_the_keys_they_had_in_the_whole() -> None:
-    from chime.whatsapp import event_key
-
     body = body_of_two_wabas()
     parts = [event for index in range(3) for event in parse(scan(body).select([index]))]
     assert [event_key(event) for event in parts] == [event_key(event) for event in parse(body)]

@@ -96,7 +96,7 @@ async function pump() {
     try {
       answer = await send(item.url, { body: item.body });
     } catch {
-      noteOn(item.bubble, words('waiting'));
+      outbox.forEach(({ bubble }) => noteOn(bubble, words('waiting')));
       setTimeout(pump, RETRY_AFTER);
       break;
     }

@@ -126,6 +126,7 @@ document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
   if (byId('thread') !== shownThread) threadChanged();
   const dialog = ctx.sourceElement?.closest?.('#dialog');
   if (dialog && ctx.target?.id === 'incoming' && ctx.response?.status < 400) dialog.close();
+  if (ctx.sourceElement?.matches?.('#panel form') && ctx.response?.status < 400) ctx.sourceElement.reset();
   showUnread();
   showWindow();
 });

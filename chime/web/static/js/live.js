@@ -94,11 +94,15 @@ function open() {
   stream.addEventListener('error', () => reopen(1000));
 }
 
+function warnSoon() {
+  bannerTimer ??= setTimeout(() => tellAll('connection', false), BANNER_AFTER);
+}
+
 /** Try again after a while that grows and differs from browser to browser, so a restart is not a stampede. */
 function reopen(pause) {
   stream?.close();
   failures += 1;
-  bannerTimer ??= setTimeout(() => tellAll('connection', false), BANNER_AFTER);
+  warnSoon();
   clearTimeout(reopenTimer);
   reopenTimer = setTimeout(open, Math.min(pause * 2 ** Math.min(failures - 1, 5), 30_000) * (0.5 + Math.random()));
 }
@@ -114,6 +118,7 @@ function close() {
 function watch() {
   setInterval(() => { if (stream && Date.now() - heard > SILENCE) open(); }, 10_000);
   addEventListener('online', () => stream && open());
+  addEventListener('offline', warnSoon); // an idle stream notices nothing for a long while
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible' && stream && Date.now() - heard > STALE_WHEN_SHOWN) open();
   });

@@ -147,7 +147,7 @@ export function pendingBubble({ client, text, quote, filename }) {
   item.dataset.day = list.dataset.today;
   item.querySelector('.text').textContent = text;
   item.querySelector('.text').hidden = !text;
-  item.querySelector('time').textContent = new Intl.DateTimeFormat(document.documentElement.lang, { hour: '2-digit', minute: '2-digit' }).format(new Date());
+  item.querySelector('time').textContent = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: 'short' }).format(new Date());
   if (quote) {
     item.querySelector('[data-out-quote]').hidden = false;
     item.querySelector('[data-out-quote] span').textContent = quote;
@@ -172,12 +172,14 @@ export function noteOn(item, text) {
 
 /** Turn a pending bubble into a failed one with its ways out. */
 export function failBubble(item, text, { retry, discard }) {
+  const tick = item.querySelector('.tick');
   noteOn(item, '');
+  tick.hidden = true;
   item.querySelector('.trouble')?.remove();
   const trouble = byId('tpl-trouble').content.firstElementChild.cloneNode(true);
   trouble.querySelector('p').textContent = text;
   trouble.querySelector('[data-copy]').hidden = !item.querySelector('.text').textContent;
-  trouble.querySelector('[data-out-retry]').addEventListener('click', () => { trouble.remove(); retry(); });
+  trouble.querySelector('[data-out-retry]').addEventListener('click', () => { trouble.remove(); tick.hidden = false; retry(); });
   trouble.querySelector('[data-out-discard]').addEventListener('click', () => { item.remove(); discard?.(); });
   item.append(trouble);
 }

@@ -1,0 +1,101 @@
+"""An installation for a benchmark and a `chime serve` process on it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from chime.channels import NewChannel
+from chime.config import Config, load
+from chime.setup import connect, initialise, new_workspace
+from tests.support.world import ACCESS_TOKEN, ACME_NUMBER, APP_SECRET, MASTER_KEY, PASSWORD, VERIFY_TOKEN, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Installed(msgspec.Struct, frozen=True, kw_only=True):
+    """Where it is and what a sender needs."""
+
+    data_dir: Path
+    webhook_path: str
+    workspace_id: str
+
+
+def config_for(data_dir: Path) -> Config:
+    return msgspec.structs.replace(load(data=str(data_dir), environment={}), master_key=MASTER_KEY)
+
+
+def install(data_dir: Path, *, workspaces: int = 1) -> Installed:
+    """Alice's installation with one connected number."""
+    async def work() -> Installed:
+        config = config_for(data_dir)
+        made = await initialise(config, email="alice@example.com", name="Alice", workspace="Acme", password=PASSWORD)
+        for index in range(1, workspaces):
+            await new_workspace(config, f"Workspace {index}")
+        channel = await connect(config, "Acme", NewChannel(
+            phone_number_id=ACME_NUMBER.phone_number_id, waba_id=ACME_NUMBER.waba_id,
+            display_phone=ACME_NUMBER.display_phone_number, app_id="200300400500600", access_token=ACCESS_TOKEN,
+            app_secret=APP_SECRET, verify_token=VERIFY_TOKEN))
+        return Installed(data_dir=data_dir, webhook_path=channel.webhook_path, workspace_id=made.workspace_id)
+
+    return asyncio.run(work())
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    base: str
+    port: int
+    pid: int
+    seconds_to_ready: float
+
+
+@contextmanager
+def served(data_dir: Path, *, graph_url: str = "http://127.0.0.1:9") -> Iterator[Process]:
+    """`chime serve` as a process, from exec to ready; ended with SIGTERM."""
+    port = free_port()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CHIME_")}
+    environment |= {"CHIME_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(), "CHIME_DATA_DIR": str(data_dir),
+                    "CHIME_GRAPH_URL": graph_url, "CHIME_LOG_LEVEL": "error"}
+    begun = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "chime", "serve", "--bind", f"127.0.0.1:{port}"], cwd=ROOT,
+                               env=environment)
+    try:
+        base = f"http://127.0.0.1:{port}"
+        while not _ready(base):
+            if process.poll() is not None or time.monotonic() - begun > 30:
+                raise RuntimeError("chime serve did not become ready")
+            time.sleep(0.01)
+        yield Process(base=base, port=port, pid=process.pid, seconds_to_ready=time.monotonic() - begun)
+    finally:
+        process.terminate()
+        process.wait(25)
+
+
+def _ready(base: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{base}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def resident_megabytes(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return round(int(line.split()[1]) / 1024, 1)
+    raise RuntimeError("no VmRSS")
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

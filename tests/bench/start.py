@@ -1,0 +1,40 @@
+"""How fast the appliance answers after exec, and what it weighs idle with 20 workspaces."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench.installation import install, resident_megabytes, served
+
+ROUNDS = 5
+
+
+def measure() -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as folder:
+        installed = install(Path(folder) / "data", workspaces=20)
+        seconds, megabytes = [], []
+        for _ in range(ROUNDS):
+            with served(installed.data_dir) as process:
+                seconds.append(process.seconds_to_ready)
+                time.sleep(4)
+                megabytes.append(resident_megabytes(process.pid))
+    python = _python_itself()
+    ready = statistics.median(seconds)
+    return {"ready_seconds": round(ready, 3), "ready_seconds_worst": round(max(seconds), 3),
+            "idle_rss_mb": statistics.median(megabytes), "workspaces": 20, "python_start_seconds": round(python, 3),
+            "ratio_to_python_start": round(ready / python, 1), "must": {"ready_seconds": 1.2, "idle_rss_mb": 110},
+            "reached": ready <= 1.2 and statistics.median(megabytes) <= 110}
+
+
+def _python_itself() -> float:
+    found = []
+    for _ in range(ROUNDS):
+        begun = time.monotonic()
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+        found.append(time.monotonic() - begun)
+    return statistics.median(found)
