@@ -19,7 +19,7 @@ from chime.channels import NewChannel
 from chime.config import Config
 from chime.errors import StartRefused
 from chime.ids import Ids
-from chime.message_templates.jobs import SYNC
+from chime.message_templates import SYNC
 from chime.security.permissions import SYSTEM
 from chime.serve import address_of, listen, prepare, start
 from chime.setup import connect, initialise, opened

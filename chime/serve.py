@@ -66,7 +66,7 @@ async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: Make
     try:
         services = await build(config, keys)
         app = make_app(services)
-        server = _Server(_server_config(config, app), services, app.state.get("hang_up", []))
+        server = _Server(server_config(config, app), services, app.state.get("hang_up", []))
         serving = asyncio.create_task(server.serve([sock]))
         listening = asyncio.create_task(server.listening.wait())
         await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,7 +85,8 @@ async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: Make
         lock.close()
 
 
-def _server_config(config: Config, app: Litestar) -> uvicorn.Config:
+def server_config(config: Config, app: Litestar) -> uvicorn.Config:
+    """How the appliance is served: limits, time-outs, and whose word about the caller's address is believed."""
     return uvicorn.Config(
         app, loop="uvloop", http="httptools", ws="none", access_log=False, server_header=False, date_header=True,
         log_level="warning", log_config=None, backlog=2048, timeout_keep_alive=75, timeout_graceful_shutdown=5,

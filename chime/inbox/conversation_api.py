@@ -29,7 +29,7 @@ class UpdateConversation(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Only what is given changes. `assignee_id` is a member of the team, or null for nobody."""
 
     state: Literal["open", "closed"] | UnsetType = UNSET
-    assignee_id: str | None | UnsetType = UNSET
+    assignee_id: str | UnsetType | None = UNSET
 
 
 CONVERSATION_EXAMPLE: dict[str, Any] = {

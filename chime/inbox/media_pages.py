@@ -73,7 +73,7 @@ def _span(header: str, size: int) -> tuple[int, int, int]:
 
 
 @post("/w/{slug:str}/media/{media_id:str}/fetch", opt=REPLY, status_code=200)
-async def fetch_media_again(here: Here, media_id: str) -> Response[Any]:
+async def create_media_fetch(here: Here, media_id: str) -> Response[Any]:
     """Try once more to get a customer's file from Meta."""
     async with here.workspace.write(here.actor) as tx:
         changed = await tx.execute("UPDATE media SET state = 'pending', trouble = '', attempts = 0, "
@@ -91,4 +91,4 @@ async def fetch_media_again(here: Here, media_id: str) -> Response[Any]:
     return here.page("inbox/_message.html", message=found)
 
 
-ROUTES = [show_media, fetch_media_again]
+ROUTES = [show_media, create_media_fetch]

@@ -151,7 +151,7 @@ async def create_retry(here: Here, conversation_id: str, message_id: str) -> Res
 
 
 @post(_MESSAGE + "/discard", opt=REPLY, status_code=200)
-async def discard_message(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
+async def delete_message(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
     """Take a failed or doubtful message out of the thread."""
     async with here.workspace.write(here.actor) as tx:
         await sending.discard(tx, message_id)
@@ -219,5 +219,5 @@ async def _begin(here: Here, fields: dict[str, str]) -> str:
 
 
 ROUTES = [create_message, create_file_message, new_message, list_templates, create_reaction, create_retry,
-          discard_message, new_conversation, create_conversation]
+          delete_message, new_conversation, create_conversation]
 

@@ -85,7 +85,7 @@ async def list_messages(here: Here, conversation_id: str) -> Response[bytes]:
         found = await queries.message(here.db, message_id)
         if found is not None and found.conversation_id == conversation_id and found.type != "reaction":
             parts.append(here.services.pages.render(here.request, "inbox/_message.html", message=found))
-    return Response(b"".join(parts), media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
+    return Response(b"".join(parts), media_type="text/html", headers={"Cache-Control": "no-store"})
 
 
 @get(_ONE + "/state", opt=READ)
@@ -171,7 +171,7 @@ async def stream_events(here: Here) -> Stream:
     query = here.request.query_params
     after = here.request.headers.get("last-event-id") or query.get("after") or ""
     events: AsyncIterator[bytes] = here.services.hub.stream(here.workspace.id, here.actor.id, after)
-    return Stream(events, media_type="text/event-stream; charset=utf-8",
+    return Stream(events, media_type="text/event-stream",
                   headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 

@@ -31,7 +31,8 @@ _CONVERSATION = """
         conversation.window_expires_at, conversation.created_at, conversation.closed_at,
         contact.name AS contact_name, contact.profile_name AS contact_profile_name,
         contact.username AS contact_username, contact.phone AS contact_phone,
-        contact.user_id AS contact_user_id, last.direction AS last_direction, last.status AS last_status, last.type AS last_type,
+        contact.user_id AS contact_user_id,
+        last.direction AS last_direction, last.status AS last_status, last.type AS last_type,
         last.text AS last_text, last.revoked_at AS last_revoked_at
     FROM conversation JOIN contact ON contact.id = conversation.contact_id
     LEFT JOIN message AS last ON last.id = conversation.last_message_id

@@ -18,8 +18,16 @@ from chime.errors import Conflict, NotFound, Refused
 from chime.inbox import callback, queries, statuses
 from chime.inbox.actions import add_event
 from chime.inbox.model import Conversation, Message, Origin, Status, Window
-from chime.message_templates.jobs import SYNC
-from chime.whatsapp import Failure, OutboundMessage, Recipient, Verdict, graph_body, parse_message, preview
+from chime.whatsapp import (
+    MEDIA_RULES,
+    Failure,
+    OutboundMessage,
+    Recipient,
+    Verdict,
+    graph_body,
+    parse_message,
+    text_of,
+)
 from chime.workspaces import Transaction
 
 DELIVER = "inbox.deliver"
@@ -112,10 +120,11 @@ def _check(conversation: Conversation, contact: Contact, channel: Channel, messa
 
 
 def _text(message: OutboundMessage, template: message_templates.MessageTemplate | None) -> str:
+    """All the words the customer reads; of a file without a caption there are none."""
+    content = msgspec.to_builtins(message)[message.type]
     if template is not None:
-        components = msgspec.to_builtins(message)["template"].get("components") or []
-        return message_templates.filled_text(template, components)
-    return preview(message)
+        return message_templates.filled_text(template, list(content.get("components") or ()))
+    return str(content.get("caption") or "") if message.type in MEDIA_RULES else text_of(message)
 
 
 async def _quoted(tx: Transaction, conversation_id: str, draft: Draft, content: dict[str, Any]) -> str | None:
@@ -232,7 +241,7 @@ async def refused(tx: Transaction, claim: Claim, failure: Failure) -> None:
     await statuses.heed(tx, failure.effect, channel_id=claim.channel_id, conversation_id=claim.conversation_id,
                         words=failure.title)
     if failure.effect == "resync_template":
-        tx.enqueue(SYNC, await tx.value("SELECT waba_id FROM channel WHERE id = ?", claim.channel_id))
+        tx.enqueue(message_templates.SYNC, await tx.value("SELECT waba_id FROM channel WHERE id = ?", claim.channel_id))
     _tell(tx, claim)
 
 

@@ -54,6 +54,10 @@ class _BellStorage(SqliteStorage):  # type: ignore[misc]
             found = super().dequeue()
         return found  # type: ignore[no-any-return]
 
+    def wake(self) -> None:
+        """Let a waiting dequeue look again at once."""
+        self._bell.set()
+
 
 class _QuietConsumer(Consumer):  # type: ignore[misc]
     def _set_signal_handlers(self) -> None:
@@ -96,5 +100,7 @@ class Queue:
 
     def stop(self) -> None:
         """Blocks until the consumer's threads have ended."""
+        self._consumer.stop_flag.set()
+        self._huey.storage.wake()
         self._consumer.stop(graceful=True)
         self._huey.storage.close()

@@ -4,9 +4,9 @@ Meta's copy is the truth; ours is synced from it and from its webhooks, and says
 parameters.
 """
 
-from chime.message_templates.actions import apply_change, replace_all
+from chime.message_templates.actions import SYNC, apply_change, replace_all
 from chime.message_templates.model import MessageTemplate, Parameter, components_from, filled_text, parameters
 from chime.message_templates.queries import approved, template
 
-__all__ = ["MessageTemplate", "Parameter", "apply_change", "approved", "components_from", "filled_text", "parameters",
-           "replace_all", "template"]
+__all__ = ["SYNC", "MessageTemplate", "Parameter", "apply_change", "approved", "components_from", "filled_text",
+           "parameters", "replace_all", "template"]

@@ -9,6 +9,7 @@ import msgspec
 from chime.whatsapp.events import TemplateChanged
 from chime.workspaces import Transaction
 
+SYNC = "message_templates.sync"
 # What a status webhook's event leaves the template in (whatsapp-messaging.md 4).
 _STATUS = {"APPROVED": "APPROVED", "REINSTATED": "APPROVED", "UNARCHIVED": "APPROVED", "FLAGGED": "APPROVED"}
 

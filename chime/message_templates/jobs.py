@@ -6,9 +6,8 @@ from chime import channels
 from chime.clock import HOUR
 from chime.db import Db
 from chime.jobs import JobKind, Work
-from chime.message_templates.actions import replace_all
-
-SYNC = "message_templates.sync"
+from chime.message_templates.actions import SYNC, replace_all
+from chime.whatsapp import Doubtful, GraphRefused, NotSent
 
 
 async def sync(work: Work, waba_id: str) -> None:
@@ -17,7 +16,13 @@ async def sync(work: Work, waba_id: str) -> None:
     if not numbers:
         return
     token = await channels.access_token(work.workspace.db, work.workspace.vault, numbers[0].id)
-    found = await work.graph.templates(waba_id, token)
+    app = await work.control.app_by_id(numbers[0].meta_app_id)
+    try:
+        found = await work.graph.templates(waba_id, token, app_secret=app.secret if app else None)
+    except (GraphRefused, NotSent, Doubtful) as error:
+        # The copy we have stays; the next sweep asks again.
+        work.log.warning("templates.not_fetched", reason=type(error).__name__)
+        return
     async with work.workspace.ingest("message_templates") as tx:
         await replace_all(tx, waba_id, found)
         await tx.execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "

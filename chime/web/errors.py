@@ -94,4 +94,4 @@ def _page(request: Request[Any, Any, Any], status: int, title: str, detail: str,
     services = Services.of(request)
     name = "_error.html" if request.headers.get("hx-request") else "error.html"
     body = services.pages.render(request, name, status=status, title=title, detail=detail, reference=reference)
-    return Response(body, status_code=status, headers=headers, media_type="text/html; charset=utf-8")
+    return Response(body, status_code=status, headers=headers, media_type="text/html")

@@ -50,7 +50,7 @@ async def show_metrics(request: AnyRequest) -> Response[bytes]:
     local = request.client is not None and request.client.host in ("127.0.0.1", "::1")
     if not (same(given, token) if token else local and "x-forwarded-for" not in request.headers):
         raise NotFound("Not found.")
-    return Response(_metrics(services), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(_metrics(services), media_type="text/plain; version=0.0.4")
 
 
 def _metrics(services: Services) -> bytes:
@@ -82,7 +82,7 @@ async def show_security_contact(request: AnyRequest) -> Response[bytes]:
     if "@" in contact and ":" not in contact:
         contact = f"mailto:{contact}"
     expires = rfc3339(services.clock.real_now() + 365 * DAY)
-    return Response(f"Contact: {contact}\nExpires: {expires}\n".encode(), media_type="text/plain; charset=utf-8")
+    return Response(f"Contact: {contact}\nExpires: {expires}\n".encode(), media_type="text/plain")
 
 
 ROUTES = [show_health, show_readiness, show_metrics, create_policy_report, show_security_contact]

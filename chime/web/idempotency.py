@@ -1,9 +1,9 @@
 """`Idempotency-Key`: a script may repeat a POST whose answer it lost, and the work is done once.
 
-Promise: one caller, one key, one request → one answer, for two days; the second time it comes out of `idempotent_answer`
-and the handler does not run. The row is committed before the work begins and the answer stored after it; a row that
-is left without an answer (the process ended in between) may be taken over after a minute. Refusals are answers too.
-Faults of ours (5xx) and 429 are not kept: the script shall try those again.
+Promise: one caller, one key, one request → one answer, for two days; the second time it comes out of
+`idempotent_answer` and the handler does not run. The row is committed before the work begins and the answer stored
+after it; a row that is left without an answer (the process ended in between) may be taken over after a minute.
+Refusals are answers too. Faults of ours (5xx) and 429 are not kept: the script shall try those again.
 """
 
 from __future__ import annotations

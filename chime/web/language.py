@@ -79,7 +79,7 @@ class Reader:
         return format_date(self._local(at), "EEE" if days < 7 else "d MMM", locale=self.locale)
 
     def full_when(self, at: int) -> str:
-        return format_datetime(self._local(at), "full", locale=self.locale).replace("\u202f", "\u00a0")
+        return format_datetime(self._local(at), "medium", locale=self.locale).replace("\u202f", "\u00a0")
 
     def duration(self, milliseconds: int) -> str:
         """3 h 12 min."""

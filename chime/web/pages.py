@@ -115,9 +115,9 @@ class Pages:
         body = self.render(request, name, **values)
         given = {"Cache-Control": "no-store"} | (headers or {})
         if len(body) > 1000 and "gzip" in request.headers.get("accept-encoding", ""):
-            body = gzip.compress(body, 5, mtime=0)
+            body = gzip.compress(body, 6, mtime=0)
             given["Content-Encoding"] = "gzip"
-        return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=given)
+        return Response(body, status_code=status, media_type="text/html", headers=given)
 
     def _page(self, request: Request[Any, Any, Any], identity: Identity, now: int) -> PageContext:
         workspace = identity.workspace

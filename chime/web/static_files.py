@@ -16,7 +16,7 @@ from litestar.response import Response
 from chime import resources
 from chime.errors import NotFound
 
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+_TYPES = {".js": "text/javascript", ".css": "text/css",
           ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json"}
 _FOREVER = "public, max-age=31536000, immutable"
 

@@ -107,6 +107,8 @@ _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 def scan(body: bytes) -> Scan:
     """Find every change of a body and the number and WABA it belongs to. Raises NotJson."""
+    if lenient.holds_nul(body):  # `parse` drops the character, and both must name the same number
+        return _scan_loosely(body)
     try:
         envelope = _decode(body)
     except (ValueError, RecursionError):
@@ -115,15 +117,15 @@ def scan(body: bytes) -> Scan:
         return Scan(body=body, recognised=False)
     changes = []
     for i, entry in enumerate(envelope.entry):
-        entry_id = str(entry.id) if entry.id else None
+        entry_id = lenient.text(entry.id)
         for j, change in enumerate(entry.changes):
             value = change.value or _Value()
-            waba_id = value.waba_info.waba_id if value.waba_info else None
+            waba_id = lenient.text(value.waba_info.waba_id) if value.waba_info else None
             told_numbers = (value.metadata, value.recipient, value.phone_number_settings)
-            number = next((told.phone_number_id for told in told_numbers if told and told.phone_number_id), None)
+            numbers = (lenient.text(told.phone_number_id) for told in told_numbers if told)
             changes.append(ScannedChange(
-                entry=i, change=j, field=change.field, phone_number_id=str(number) if number else None,
-                waba_id=owner(entry_id, change.field, value.event, str(waba_id) if waba_id else None),
+                entry=i, change=j, field=change.field, phone_number_id=next(filter(None, numbers), None),
+                waba_id=owner(entry_id, change.field, value.event, waba_id),
             ))
         if not entry.changes:
             changes.append(ScannedChange(entry=i, change=WHOLE_ENTRY, field="", waba_id=entry_id))

@@ -44,9 +44,14 @@ def decode(body: bytes) -> Any:
             value = msgspec.json.decode(body)
         except ValueError:
             value = _storable(json.loads(body.decode("utf-8"), parse_constant=lambda _: None, parse_int=_integer))
-        return _without_nul(value) if b"\\u0000" in body else value
+        return _without_nul(value) if holds_nul(body) else value
     except RecursionError:
         raise TooDeep("nested too deeply") from None
+
+
+def holds_nul(body: bytes) -> bool:
+    """Whether a text of this JSON may hold U+0000, which neither SQLite's functions nor its search take well."""
+    return b"\\u0000" in body
 
 
 def _integer(digits: str) -> int | None:

@@ -116,5 +116,5 @@ def base_of(browser: httpx.Client) -> str:
 def _wire(answer: httpx.Response) -> int:
     body = answer.content
     if answer.headers.get("content-encoding") == "gzip":
-        body = gzip.compress(body, 9 if "/static/" in str(answer.url) else 5)
+        body = gzip.compress(body, 9 if "/static/" in str(answer.url) else 6)
     return len(body) + sum(len(key) + len(value) + 4 for key, value in answer.headers.raw)

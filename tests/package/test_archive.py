@@ -91,8 +91,10 @@ def test_it_holds_every_file_of_the_tree(dist: Path) -> None:
     packed = {name.removeprefix("site-packages/") for name in zipfile.ZipFile(dist / "chime.pyz").namelist()}
     wanted = {str(path.relative_to(ROOT)) for room in ("chime", "migrations", "templates")
               for path in (ROOT / room).rglob("*")
-              if path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".pyc", ".po", ".pot")}
-    assert not wanted - packed, "add the ending to [tool.setuptools.package-data]"
+              if path.is_file() and path.suffix not in (".po", ".pot")
+              and not any(part == "__pycache__" or part.startswith(".") for part in path.relative_to(ROOT).parts)}
+    missing = sorted(wanted - packed)
+    assert not missing, "add the ending to [tool.setuptools.package-data]"
 
 
 def test_checksums_are_those_of_the_files(dist: Path) -> None:

@@ -29,6 +29,7 @@ from chime.ids import Ids
 from chime.security.passwords import Passwords
 from chime.security.permissions import OPERATOR, Role
 from chime.security.signatures import signature
+from chime.serve import server_config
 from chime.setup import connect, initialise, new_api_key, new_workspace, opened
 from chime.simulator import Number, Pace, Simulator
 from chime.simulator import create_app as create_simulator_app
@@ -45,6 +46,24 @@ APP_SECRET = "an app secret of the tests"
 VERIFY_TOKEN = "a verify token of the tests"
 ACCESS_TOKEN = "EAAtestsaccesstokenoftheworld0123456789"
 PEOPLE = {"alice": Role.OWNER, "mo": Role.MANAGER, "bob": Role.AGENT, "vera": Role.VIEWER}
+
+
+class PassingClock(Clock):
+    """A clock whose machine the test can leave alone for a while: sessions, throttles and the product's time agree."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed = 0
+
+    def pass_time(self, milliseconds: int) -> None:
+        """So much time goes by, everywhere. (`advance` moves the product's time only, as the demo does.)"""
+        self._passed += milliseconds
+
+    def real_now(self) -> int:
+        return super().real_now() + self._passed
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._passed / 1000
 
 
 @dataclass
@@ -67,7 +86,7 @@ class World:
     acme: Tenant
     globex: Tenant
     data_dir: Path
-    clock: Clock
+    clock: PassingClock
     _stack: AsyncExitStack
     _clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
@@ -159,11 +178,15 @@ def _config(folder: Path, public_url: str, graph_url: str) -> Config:
 
 
 @asynccontextmanager
-async def serving(app: Any, port: int) -> AsyncIterator[None]:
+async def serving(config: uvicorn.Config, port: int) -> AsyncIterator[None]:
     """An ASGI application on a loopback port."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none",
-                                           log_config=None, timeout_graceful_shutdown=2))
-    task = asyncio.create_task(server.serve())
+    # Named as TCP, or asyncio leaves Nagle's algorithm on and small answers wait 40 ms for an acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    config.timeout_graceful_shutdown = 2
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve([listener]))
     while not server.started:
         if task.done():
             task.result()
@@ -177,13 +200,13 @@ async def serving(app: Any, port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def running_world(installation: Path, folder: Path) -> AsyncIterator[World]:
-    """A copy of the installation, running."""
+async def running_world(installation: Path, folder: Path, **options: Any) -> AsyncIterator[World]:
+    """A copy of the installation, running; `options` are those of its Config that shall be others."""
     shutil.copytree(installation, folder)
     port, graph_port = free_port(), free_port()
     base = f"http://127.0.0.1:{port}"
-    clock = Clock()
-    config = _config(folder, base, f"http://127.0.0.1:{graph_port}/simulator/graph")
+    clock = PassingClock()
+    config = msgspec.structs.replace(_config(folder, base, f"http://127.0.0.1:{graph_port}/simulator/graph"), **options)
     async with AsyncExitStack() as stack:
         services = await build(config, KeyRing(MASTER_KEY), clock=clock)
         rows = await services.control.db.rows(
@@ -197,9 +220,12 @@ async def running_world(installation: Path, folder: Path) -> AsyncIterator[World
                           webhook_url=base + tenants["Acme"].webhook_path, access_token=ACCESS_TOKEN)
         for number in (ACME_NUMBER, GLOBEX_NUMBER):
             simulator.world.add_number(msgspec.structs.replace(number), subscribed_app="200300400500600")
-        await stack.enter_async_context(serving(create_simulator_app(simulator), graph_port))
-        await stack.enter_async_context(serving(create_app(services), port))
+        graph = uvicorn.Config(create_simulator_app(simulator), log_level="error", log_config=None, ws="none")
+        await stack.enter_async_context(serving(graph, graph_port))
+        await stack.enter_async_context(serving(server_config(config, create_app(services)), port))
         world = World(base=base, services=services, simulator=simulator, acme=tenants["Acme"],
                       globex=tenants["Globex"], data_dir=folder, clock=clock, _stack=stack)
         yield world
+        # As `chime serve` does on a signal: open streams would hold the server back.
+        services.hub.close()
         simulator.hang_up()

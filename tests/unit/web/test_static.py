@@ -114,8 +114,8 @@ def test_cold_files_are_those_the_page_asks_for() -> None:
     for name in [name for name in asked if name.startswith("js/")]:
         module = (STATIC / name).read_text("utf-8")
         asked |= {f"js/{other}" for other in re.findall(r"^(?:import|export) .*from '\./([\w.-]+)';", module, re.M)}
-    demo_only = {"css/phone.css", "js/phone.js"}
-    assert asked - demo_only == {name for name in COLD if name.startswith(("css/", "js/"))}
+    on_first_sight = {"css/phone.css", "js/phone.js"}
+    assert asked - on_first_sight == {name for name in COLD if name.startswith(("css/", "js/"))}
 
 
 def test_vendored_files_are_the_pinned_ones() -> None:

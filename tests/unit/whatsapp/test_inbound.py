@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
 import pytest
 
-from chime.whatsapp import Event, Person, event_key, parse
+from chime.whatsapp import Person, event_key, parse
 from chime.whatsapp import events as known
 from tests.unit.whatsapp.payloads import (
     AT,
@@ -16,22 +15,19 @@ from tests.unit.whatsapp.payloads import (
     DANA,
     DANA_ID,
     DANA_PARENT,
+    DANA_WHOLE,
     MESSAGES,
     NUMBER,
     OURS,
-    VALUES,
     WABA,
-    carrying,
-    change,
     encoded,
     envelope,
+    event,
+    events,
     interactive,
     message,
     received,
-    reported,
-    status,
     system,
-    template,
 )
 
 # Messages

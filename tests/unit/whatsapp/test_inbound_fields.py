@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
-IMPORTS
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from chime.whatsapp import Person, event_key
+from chime.whatsapp import events as known
+from tests.unit.whatsapp.payloads import (
+    AT,
+    CONTACT,
+    DANA,
+    DANA_ID,
+    DANA_PARENT,
+    DANA_WHOLE,
+    MESSAGES,
+    NUMBER,
+    OURS,
+    VALUES,
+    WABA,
+    carrying,
+    change,
+    event,
+    events,
+    reported,
+    status,
+    template,
+)
 
 # Every field
 

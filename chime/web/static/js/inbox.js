@@ -228,11 +228,26 @@ function showPanelState() {
   document.querySelectorAll('.panel-toggle').forEach((button) => button.setAttribute('aria-expanded', String(shown)));
 }
 
-function togglePhone(button) {
+function togglePhone() {
   const beside = matchMedia('(min-width: 93.75rem)').matches;
   byId('inbox').classList.toggle(beside ? 'phone-hidden' : 'phone-open');
-  button.setAttribute('aria-expanded', String(byId('phone-pane').checkVisibility()));
+  showPhone();
 }
+
+/** The demo's phone costs as much as the inbox itself, so it is fetched when it is first in sight. */
+function showPhone() {
+  const pane = byId('phone-pane');
+  if (!pane) return;
+  const shown = pane.checkVisibility();
+  document.querySelector('[data-toggle-phone]').setAttribute('aria-expanded', String(shown));
+  if (!shown || document.querySelector('link[data-phone-style]')) return;
+  const style = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: pane.dataset.style });
+  style.dataset.phoneStyle = '';
+  document.head.append(style);
+  import(pane.dataset.script).catch(() => toast({ text: words('failed_request'), error: true }));
+}
+
+addEventListener('resize', showPhone);
 
 document.addEventListener('click', (event) => {
   const on = (selector) => event.target.closest(selector);
@@ -244,7 +259,7 @@ document.addEventListener('click', (event) => {
   }
   if (on('[data-back]')) { event.preventDefault(); backToList(); }
   if (on('[data-toggle-panel]')) togglePanel();
-  if (on('[data-toggle-phone]')) togglePhone(on('[data-toggle-phone]'));
+  if (on('[data-toggle-phone]')) togglePhone();
   if (on('[data-message-menu]')) {
     menuMessage = on('.msg');
     moveTabStop(on('[data-message-menu]'));
@@ -301,4 +316,5 @@ threadChanged();
 showUnread();
 showWindow();
 showPanelState();
+showPhone();
 if (openThread()) scrollToEnd();
