@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
@@ -22,6 +22,7 @@ from chime.channels import api as channel_api
 from chime.channels import jobs as channel_jobs
 from chime.clock import Clock
 from chime.config import Config
+from chime.errors import NotFound, Unavailable
 from chime.contacts import api as contact_api
 from chime.ids import Ids
 from chime.inbound.actions import Journals
@@ -175,8 +176,10 @@ def _first_sweep(services: Services) -> Callable[[], Any]:
     async def sweep() -> None:
         active = [row.id for row in await services.control.workspaces() if row.state == "active"]
         for workspace_id in active:
-            async with services.registry.use(workspace_id) as workspace:
-                await inbox_jobs.forget_claims(workspace, services.clock)
+            # Files that are away must not hold up the other workspaces; the sweep below says which they are.
+            with suppress(NotFound, Unavailable):
+                async with services.registry.use(workspace_id) as workspace:
+                    await inbox_jobs.forget_claims(workspace, services.clock)
         await services.runner.sweep(active)
 
     return sweep

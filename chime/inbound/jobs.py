@@ -18,7 +18,7 @@ from chime.workspaces import Transaction
 APPLY = "inbound.apply"
 # Bodies per transaction: enough to share a disk flush, few enough to let pages be served between.
 BATCH = 50
-EVENTS_BETWEEN_BREATHS = 25
+EVENTS_BETWEEN_BREATHS = 4
 _UPTO = "SELECT cast(value AS INTEGER) FROM meta WHERE key = 'applied_upto'"
 
 

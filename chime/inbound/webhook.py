@@ -131,6 +131,8 @@ async def _answer(send: Send, status: int, body: bytes) -> None:
                (b"x-content-type-options", b"nosniff")]
     if status == 503:
         headers.append((b"retry-after", b"5"))
+    if status == 405:
+        headers.append((b"allow", b"GET, POST"))
     if status == 413:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -10,7 +10,6 @@ from litestar.response import Redirect, Response
 from chime import contacts
 from chime.errors import Invalid, NotFound
 from chime.inbox import queries
-from chime.inbox.forms import as_dict
 from chime.inbox.thread import ContactView
 from chime.security.permissions import Permission
 from chime.web.forms import form_fields
@@ -31,7 +30,7 @@ async def _panel(here: Here, contact_id: str, *, error: Invalid | None = None) -
     current = here.request.headers.get("hx-current-url", "")
     others = [row for row in threads if row.id not in current]
     return here.page("inbox/_panel.html", status=422 if error else 200, contact=ContactView.of(found),
-                     other_conversations=others, errors=as_dict(error) if error else {})
+                     other_conversations=others, errors=here.problems(error) if error else {})
 
 
 @post(_ONE, opt=EDIT, status_code=200)

@@ -119,8 +119,3 @@ def template_message(template: MessageTemplate | None, fields: Fields) -> Outbou
     if components:
         content["components"] = components
     return parse_message({"type": "template", "template": content})
-
-
-def as_dict(error: Invalid) -> dict[str, str]:
-    """Problems by field, for a form; what belongs to no field of it stands at the top."""
-    return {problem.field: problem.message for problem in error.errors}

@@ -69,7 +69,7 @@ async def _bubble(here: Here, conversation_id: str, message_id: str) -> Response
 
 async def _not_taken(here: Here, conversation_id: str, kind: str, fields: dict[str, str],
                      error: ChimeError) -> Response[Any]:
-    errors = forms.as_dict(error) if isinstance(error, Invalid) else {"": str(error)}
+    errors = here.problems(error)
     if kind in KINDS and isinstance(error, Invalid) and here.is_htmx:
         return await _compose(here, conversation_id, kind, errors=errors, values=fields, status=422)
     words = next(iter(errors.values()), str(error))
@@ -100,7 +100,7 @@ async def create_file_message(here: Here, conversation_id: str) -> Response[Any]
                                            client_id=_client_id(here, fields),
                                            reply_to=fields.get("quoted_id") or None))
     except (Invalid, Refused) as error:
-        errors = forms.as_dict(error) if isinstance(error, Invalid) else {"": str(error)}
+        errors = here.problems(error)
         return here.page("inbox/_send_error.html", status=422, message=next(iter(errors.values())), errors=errors)
     return await _bubble(here, conversation_id, message_id)
 
@@ -181,7 +181,7 @@ async def create_conversation(here: Here) -> Response[Any]:
     try:
         conversation_id = await _begin(here, fields)
     except (Invalid, Refused) as error:
-        errors = forms.as_dict(error) if isinstance(error, Invalid) else {"": str(error)}
+        errors = here.problems(error)
         return await _new(here, errors=errors, values=fields, status=422)
     where = f"{here.base}/inbox/{conversation_id}?v=all"
     if here.is_htmx:

@@ -109,12 +109,6 @@ async def _after(here: Here, conversation_id: str, toast: str = "", undo: tuple[
     return here.page("inbox/_state.html", thread=await thread.load(here, conversation_id), headers=headers)
 
 
-def _words(here: Here, text: str) -> str:
-    from chime.web.language import catalogue
-
-    return catalogue(here.identity.locale).gettext(text)
-
-
 @post(_ONE + "/closure", opt=REPLY, status_code=200)
 async def create_closure(here: Here, conversation_id: str) -> Response[Any]:
     """Resolve. A form without scripts says `_method=delete` to reopen."""
@@ -122,7 +116,7 @@ async def create_closure(here: Here, conversation_id: str) -> Response[Any]:
         return await _reopen(here, conversation_id)
     async with here.workspace.write(here.actor) as tx:
         await verbs.close(tx, conversation_id)
-    return await _after(here, conversation_id, _words(here, "Conversation resolved"),
+    return await _after(here, conversation_id, here.words("Conversation resolved"),
                         (f"{here.base}/inbox/{conversation_id}/closure", "DELETE"))
 
 
@@ -134,7 +128,7 @@ async def delete_closure(here: Here, conversation_id: str) -> Response[Any]:
 async def _reopen(here: Here, conversation_id: str) -> Response[Any]:
     async with here.workspace.write(here.actor) as tx:
         await verbs.reopen(tx, conversation_id)
-    return await _after(here, conversation_id, _words(here, "Conversation reopened"))
+    return await _after(here, conversation_id, here.words("Conversation reopened"))
 
 
 @post(_ONE + "/assignment", opt=ASSIGN, status_code=200)

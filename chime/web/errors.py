@@ -16,6 +16,7 @@ from litestar.response import Redirect, Response
 
 from chime.errors import ChimeError, Invalid, NotSignedIn, Refused, TooMany, Unavailable
 from chime.log import Log
+from chime.web.language import catalogue
 from chime.web.services import Services
 
 _log = Log("web")
@@ -92,6 +93,9 @@ def _to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
 def _page(request: Request[Any, Any, Any], status: int, title: str, detail: str, reference: str,
           headers: dict[str, str]) -> Response[bytes]:
     services = Services.of(request)
+    identity = request.scope.get("state", {}).get("identity")
+    words = catalogue(identity.locale if identity else "en")
+    title, detail = words.gettext(title), words.gettext(detail)
     name = "_error.html" if request.headers.get("hx-request") else "error.html"
     body = services.pages.render(request, name, status=status, title=title, detail=detail, reference=reference)
     return Response(body, status_code=status, headers=headers, media_type="text/html")

@@ -9,9 +9,10 @@ from litestar import Request
 from litestar.response import Response
 
 from chime.db import Db
-from chime.errors import NotFound
+from chime.errors import ChimeError, Invalid, NotFound
 from chime.security.permissions import Actor
 from chime.web.identity import Identity
+from chime.web.language import catalogue
 from chime.web.services import Services
 from chime.workspaces import Workspace, WorkspaceRecord
 
@@ -49,6 +50,16 @@ class Here:
     def is_htmx(self) -> bool:
         """Whether the page's script asked (it wants a fragment), not a plain form or link."""
         return self.request.headers.get("hx-request") == "true"
+
+    def words(self, text: str) -> str:
+        """A fixed text of ours in the reader's language."""
+        return catalogue(self.identity.locale).gettext(text) if text else text
+
+    def problems(self, error: ChimeError) -> dict[str, str]:
+        """What is wrong, by field, in the reader's language; what belongs to no field under the empty name."""
+        if isinstance(error, Invalid):
+            return {problem.field: self.words(problem.message) for problem in error.errors}
+        return {"": self.words(str(error))}
 
     def page(self, name: str, *, status: int = 200, headers: dict[str, str] | None = None,
              **values: Any) -> Response[bytes]:

@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 
 
 class ErrorRule(Struct, frozen=True, kw_only=True):
-    """One code. `most_attempts` ends the retries of those that wait rarely helps."""
+    """One code. `most_attempts` is set where waiting helps only so often."""
 
     code: int
     title: str

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from chime.whatsapp.message_kinds import Address, File, Identifier, Kind, web_address_problem
+from chime.whatsapp.message_kinds import Address, File, Identifier, Kind, NamedFile, web_address_problem
 from chime.whatsapp.shape import Ruled
 
 Short = Annotated[str, Meta(min_length=1, max_length=20)]
@@ -55,16 +55,10 @@ class VideoHeader(Kind, frozen=True, kw_only=True, tag="video"):
     video: File
 
 
-class HeaderDocument(File, frozen=True, kw_only=True):
-    """A document without a caption."""
-
-    filename: Annotated[str, Meta(min_length=1, max_length=240)] | None = None
-
-
 class DocumentHeader(Kind, frozen=True, kw_only=True, tag="document"):
     """A file above the body."""
 
-    document: HeaderDocument
+    document: NamedFile
 
 
 Header = TextHeader | ImageHeader | VideoHeader | DocumentHeader

@@ -92,10 +92,16 @@ class AudioFile(File, frozen=True, kw_only=True):
     voice: bool = False
 
 
-class DocumentFile(CaptionedFile, frozen=True, kw_only=True):
+class NamedFile(File, frozen=True, kw_only=True):
     """`filename` is what the customer sees, and by its ending gives the icon; without it: "Untitled"."""
 
     filename: Annotated[str, Meta(min_length=1, max_length=240)] | None = None
+
+
+class DocumentFile(NamedFile, frozen=True, kw_only=True):
+    """A file with its name and words below it."""
+
+    caption: Caption | None = None
 
 
 class ImageMessage(Answer, frozen=True, kw_only=True, tag="image"):

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from chime.whatsapp.interactive import ProductSection
-from chime.whatsapp.message_kinds import Address, Answer, File, Identifier, Kind, Place, web_address_problem
+from chime.whatsapp.interactive import OneProduct, ProductSection
+from chime.whatsapp.message_kinds import Address, Answer, File, Identifier, Kind, NamedFile, Place, web_address_problem
 from chime.whatsapp.shape import Ruled
 
 Value = Annotated[str, Meta(min_length=1, max_length=1024)]
@@ -82,12 +82,6 @@ class VideoParameter(Parameter, frozen=True, kw_only=True, tag="video"):
     video: File
 
 
-class NamedFile(File, frozen=True, kw_only=True):
-    """A file with the name the customer sees."""
-
-    filename: Annotated[str, Meta(min_length=1, max_length=240)] | None = None
-
-
 class DocumentParameter(Parameter, frozen=True, kw_only=True, tag="document"):
     """The header's file."""
 
@@ -100,17 +94,10 @@ class LocationParameter(Parameter, frozen=True, kw_only=True, tag="location"):
     location: Place
 
 
-class CatalogProduct(Ruled, frozen=True, kw_only=True):
-    """A product of a catalog."""
-
-    catalog_id: Identifier
-    product_retailer_id: Identifier
-
-
 class ProductParameter(Parameter, frozen=True, kw_only=True, tag="product"):
     """The header's product."""
 
-    product: CatalogProduct
+    product: OneProduct
 
 
 class PayloadParameter(Kind, frozen=True, kw_only=True, tag="payload"):

@@ -9,11 +9,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from chime.clock import Clock
-from chime.db import DatabaseFile, GroupCommit, Kind
+from chime.db import DatabaseFile, GroupCommit, Kind, StorageUnavailable
 from chime.db.migrate import migrate
 from chime.errors import NotFound
 from chime.ids import Ids
@@ -64,14 +64,19 @@ class Registry:
     async def _open_files(self, workspace_id: str) -> Workspace:
         keys = await self.keys(workspace_id)
         folder = workspace_folder(self._data_dir, workspace_id)
+        for name in ("workspace.db", "journal.db"):
+            _must_hold_something(folder / name)
         await asyncio.to_thread(migrate, folder / "workspace.db", keys.workspace_file, Kind.WORKSPACE)
         await asyncio.to_thread(migrate, folder / "journal.db", keys.journal_file, Kind.JOURNAL)
-        db = await DatabaseFile.open(folder / "workspace.db", keys.workspace_file)
-        if await db.value("SELECT value FROM meta WHERE key = 'workspace_id'") != workspace_id:
-            await db.close()
-            raise NotFound("the file in this workspace's folder is another workspace's")
-        journal_db = await DatabaseFile.open(folder / "journal.db", keys.journal_file)
-        journal = GroupCommit(folder / "journal.db", keys.journal_file, self._threads)
+        async with AsyncExitStack() as opened:
+            db = await DatabaseFile.open(folder / "workspace.db", keys.workspace_file)
+            opened.push_async_callback(db.close)
+            if await db.value("SELECT value FROM meta WHERE key = 'workspace_id'") != workspace_id:
+                raise StorageUnavailable("the file in this workspace's folder is another workspace's")
+            journal_db = await DatabaseFile.open(folder / "journal.db", keys.journal_file)
+            opened.push_async_callback(journal_db.close)
+            journal = GroupCommit(folder / "journal.db", keys.journal_file, self._threads)
+            opened.pop_all()
         return Workspace(workspace_id=workspace_id, folder=folder, keys=keys, db=db, journal=journal,
                          journal_db=journal_db, clock=self._clock, ids=self._ids,
                          after_commit=lambda committed: self.on_commit(workspace_id, committed))
@@ -110,6 +115,16 @@ class Registry:
             await workspace.close()
         self._open.clear()
         self._threads.shutdown(wait=True)
+
+
+def _must_hold_something(path: Path) -> None:
+    """A disk that is not mounted shows an empty folder: making new files there would start an empty workspace."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0
+    if size == 0:
+        raise StorageUnavailable(f"{path.name} of a workspace is not there")
 
 
 def workspace_folder(data_dir: Path, workspace_id: str) -> Path:

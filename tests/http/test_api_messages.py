@@ -9,6 +9,7 @@ from chime.simulator import write
 from chime.simulator.sample_templates import sample_templates
 from tests.http.api_setup import MAYA, STRANGE_ID, TEXT, Scripting, fields, problem, scripting
 
+__all__ = ["scripting"]
 TO = {"to": f"+{MAYA}"}
 
 

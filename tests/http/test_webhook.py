@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import sqlite3
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from chime import setup
 from chime.channels import NewChannel
@@ -311,34 +310,37 @@ async def test_storage_that_cannot_take_an_event_is_said_and_the_senders_retry_b
     assert len(await parked(world)) == 1
 
 
-@pytest.mark.parametrize("how", ["the folder is away", "the folder is empty", "the journal is damaged"])
-async def test_a_workspace_whose_files_are_away_refuses_for_now(world: World, how: str) -> None:
-    """A disk that is not mounted must not make Chime start an empty workspace, nor lose or park what arrives."""
-    folder = world.data_dir / "workspaces" / world.acme.workspace_id
-    away = folder.with_name("away")
-    folder.rename(away)
-    if how == "the folder is empty":
-        folder.mkdir()
-    elif how == "the journal is damaged":
-        folder.mkdir()
-        for path in away.iterdir():
-            if path.is_file():
-                (folder / path.name).write_bytes(path.read_bytes())
-        (folder / "journal.db").write_bytes(b"\xa5" * 65536)
-    event = body(ACME_NUMBER, inbound(ACME_NUMBER, DANA, text(DANA, "wamid.A1", seconds(world), "are you there?")))
-    answer = await world.webhook(event)
-    assert (answer.status_code, int(answer.headers.get("retry-after", 0)) > 0) == (503, True)
-    assert await parked(world) == []
-    if folder.exists():
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
-    away.rename(folder)
-    await take(world, event)
-    assert await rows(world, world.acme, "SELECT wamid FROM message") == [("wamid.A1",)]
+async def test_a_workspace_whose_files_are_away_refuses_for_now(installation: Path, tmp_path: Path) -> None:
+    """A disk that is not mounted must not make Chime start an empty workspace, nor lose or park what arrives; the
+    other workspaces, and their unfinished sends, do not wait for it."""
+    start, running = tmp_path / "start", tmp_path / "running"
+    shutil.copytree(installation, start)
+    [acme_id] = [path.name for path in (start / "workspaces").iterdir() if await is_acme(path.name, installation)]
+    away, folder = tmp_path / "away", running / "workspaces" / acme_id
+    (start / "workspaces" / acme_id).rename(away)
+    async with running_world(start, running) as world:
+        for number, spoil in enumerate((leave_nothing, leave_an_empty_folder, leave_a_damaged_journal)):
+            spoil(away, folder)
+            sent = text(DANA, f"wamid.A{number}", seconds(world), "are you there?")
+            answer = await world.webhook(body(ACME_NUMBER, inbound(ACME_NUMBER, DANA, sent)))
+            assert (answer.status_code, "retry-after" in answer.headers) == (503, True), spoil.__name__
+            shutil.rmtree(folder, ignore_errors=True)
+        assert await parked(world) == []
+        assert not world.services.supervisor.restarts
+        away.rename(folder)
+        sent = text(DANA, "wamid.A9", seconds(world), "and now?")
+        await take(world, body(ACME_NUMBER, inbound(ACME_NUMBER, DANA, sent)))
+        assert await rows(world, world.acme, "SELECT wamid FROM message") == [("wamid.A9",)]
 
 
-def test_the_lock_of_these_tests_is_a_real_one(installation: Path) -> None:
-    """Plain SQLite cannot even read the file: what the tests lock is what Chime writes."""
-    with pytest.raises(sqlite3.DatabaseError):
-        sqlite3.connect(installation / "control.db").execute("SELECT 1 FROM sqlite_schema")
+def leave_nothing(away: Path, folder: Path) -> None:
+    assert away.exists() and not folder.exists()
+
+
+def leave_an_empty_folder(away: Path, folder: Path) -> None:
+    folder.mkdir()
+
+
+def leave_a_damaged_journal(away: Path, folder: Path) -> None:
+    shutil.copytree(away, folder)
+    (folder / "journal.db").write_bytes(b"\xa5" * 65_536)
