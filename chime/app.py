@@ -22,8 +22,8 @@ from chime.channels import api as channel_api
 from chime.channels import jobs as channel_jobs
 from chime.clock import Clock
 from chime.config import Config
-from chime.errors import NotFound, Unavailable
 from chime.contacts import api as contact_api
+from chime.errors import NotFound, Unavailable
 from chime.ids import Ids
 from chime.inbound.actions import Journals
 from chime.inbox import api as inbox_api

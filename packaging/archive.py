@@ -10,6 +10,7 @@ but the wheels, this folder and SOURCE_DATE_EPOCH.
 from __future__ import annotations
 
 import shutil
+import stat
 import subprocess
 import sys
 import zipfile
@@ -46,7 +47,8 @@ def _place(site: Path, name: str, data: bytes, wheel: str) -> None:
 
 
 def replace_launcher(archive: Path, launcher: str) -> None:
-    """Put our launcher in the place of shiv's `__main__.py`, keeping every other byte of content."""
+    """Put our launcher in the place of shiv's `__main__.py`. The modes of shiv's own files are those of the umask this
+    environment was made with, so they are set anew."""
     with archive.open("rb") as old:
         shebang = old.readline()
     fresh = archive.with_suffix(".new")
@@ -55,6 +57,7 @@ def replace_launcher(archive: Path, launcher: str) -> None:
         with zipfile.ZipFile(target, "w") as written:
             for entry in source.infolist():
                 data = launcher.encode() if entry.filename == "__main__.py" else source.read(entry)
+                entry.external_attr = (stat.S_IFREG | 0o644) << 16
                 written.writestr(entry, data, compress_type=zipfile.ZIP_DEFLATED)
     fresh.chmod(0o755)
     fresh.replace(archive)

@@ -14,10 +14,11 @@ import msgspec
 from chime import channels, contacts, message_templates
 from chime.channels import Channel
 from chime.contacts import Consent, Contact
-from chime.errors import Conflict, NotFound, Refused
+from chime.errors import Conflict, Invalid, NotFound, Refused
 from chime.inbox import callback, queries, statuses
 from chime.inbox.actions import add_event
 from chime.inbox.model import Conversation, Message, Origin, Status, Window
+from chime.message_templates import SYNC
 from chime.whatsapp import (
     MEDIA_RULES,
     Failure,
@@ -174,7 +175,10 @@ async def claim(tx: Transaction, message_id: str, callback_key: bytes) -> Claim 
         conversation, contact, channel = await _parties(tx, row.conversation_id)
         message = parse_message(row.content)
         _check(conversation, contact, channel, message, await _template(tx, channel, message), tx.now)
-    except (Refused, NotFound) as refusal:
+        recipient = Recipient(phone=contact.phone, user_id=contact.user_id)
+        message = await _with_media(tx, message, row)
+    except (Refused, NotFound, Invalid) as refusal:
+        # Invalid: stored by an older Chime, or a file without Meta's id. It can't go, and trying again won't help.
         await _give_up(tx, message_id, row.conversation_id, None, str(refusal), "")
         return None
     if channel.paused_until is not None and channel.paused_until > tx.now:
@@ -185,8 +189,7 @@ async def claim(tx: Transaction, message_id: str, callback_key: bytes) -> Claim 
                                "WHERE id = ? AND status = 'queued'", attempt, tx.now, message_id)
     if claimed != 1:
         return None
-    body = graph_body(await _with_media(tx, message, row), Recipient(phone=contact.phone, user_id=contact.user_id),
-                      callback.make(callback_key, message_id, attempt),
+    body = graph_body(message, recipient, callback.make(callback_key, message_id, attempt),
                       None if row.type == "reaction" else row.quoted_wamid)
     return Claim(message_id=message_id, conversation_id=row.conversation_id, channel_id=channel.id,
                  phone_number_id=channel.phone_number_id, attempt=attempt, body=body)
@@ -241,7 +244,7 @@ async def refused(tx: Transaction, claim: Claim, failure: Failure) -> None:
     await statuses.heed(tx, failure.effect, channel_id=claim.channel_id, conversation_id=claim.conversation_id,
                         words=failure.title)
     if failure.effect == "resync_template":
-        tx.enqueue(message_templates.SYNC, await tx.value("SELECT waba_id FROM channel WHERE id = ?", claim.channel_id))
+        tx.enqueue(SYNC, await tx.value("SELECT waba_id FROM channel WHERE id = ?", claim.channel_id))
     _tell(tx, claim)
 
 

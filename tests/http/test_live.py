@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+from chime.web.live import QUEUE
+from chime.workspaces import LiveNudge
 from tests.http.inbox_setup import listening, talk, until
 from tests.support.world import World
 
@@ -88,6 +90,18 @@ async def test_globex_hears_nothing_of_acme(world: World) -> None:
         await until(lambda: replayed.last_id == heard)
         assert maya.id not in str(replayed.events)
     assert (await charlie.get(f"/w/{world.acme.slug}/events")).status_code == 404
+
+
+async def test_a_burst_larger_than_a_browser_can_take_is_told_as_one_reload(world: World) -> None:
+    alice = await world.session("alice")
+    maya = await talk(world)
+    async with listening(alice, world.acme) as stream:
+        burst = tuple(LiveNudge("message", f"m{number}", maya.id) for number in range(QUEUE + 50))
+        world.services.hub.publish(world.acme.workspace_id, burst)
+        await until(lambda: stream.named("resync"))
+        assert stream.named("resync") == [{"reason": "overflow"}] and len(stream.nudges) < len(burst)
+        message = await maya.says("and on it goes")
+        await until(lambda: ("message", message.id) in stream.nudges)
 
 
 async def test_an_open_stream_costs_no_place_once_it_is_closed(world: World) -> None:

@@ -123,4 +123,4 @@ def test_two_builds_are_equal(dist: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".venv", "dist", "__pycache__", ".mypy_cache", "chime-*"))
     built = run(["sh", "-c", 'umask 077; exec "$0"', str(copy / "packaging" / "build")], timeout=900)
     assert built.returncode == 0, built.stderr
-    assert (copy / "dist" / "chime.pyz").read_bytes() == (dist / "chime.pyz").read_bytes()
+    assert (copy / "dist" / "SHA256SUMS").read_text("utf-8") == (dist / "SHA256SUMS").read_text("utf-8")
