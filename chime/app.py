@@ -96,7 +96,7 @@ async def build(config: Config, keys: KeyRing, *, clock: Clock | None = None, id
     return Services(
         config=config, clock=clock, ids=ids, control=control, registry=registry, graph=graph, hub=hub, queue=queue,
         runner=runner, supervisor=Supervisor(), limiter=RateLimiter(), passwords=Passwords(keys.pepper, ids),
-        pages=Pages(static, clock, ids, keys.links, demo=config.demo), static=static, by_session=accounts.by_session,
+        pages=Pages(static, clock, ids, keys.links, demo=config.demo, live_position=lambda: hub.position), static=static, by_session=accounts.by_session,
         by_api_key=accounts.by_api_key)
 
 
@@ -142,12 +142,11 @@ def create_app(services: Services, *, simulator: Simulator | None = None) -> Lit
         from chime.simulator import routes as simulator_routes
 
         handlers += simulator_routes(simulator)
-    return Litestar(
+    app = Litestar(
         route_handlers=handlers,
         guards=[guard],
         dependencies={"here": Provide(open_here)},
         exception_handlers={Exception: errors.handle},
-        middleware=[secured(services.ids)],
         lifespan=[functools.partial(_running, services, simulator)],
         state=State({"services": services, "webhooks": webhooks,
                      "hang_up": [simulator.hang_up] if simulator is not None else []}),
@@ -155,6 +154,9 @@ def create_app(services: Services, *, simulator: Simulator | None = None) -> Lit
         openapi_config=None,
         logging_config=None,
     )
+    # Around the router and no middleware of it: Litestar answers unknown paths and methods outside of those.
+    app.asgi_handler = secured(services.ids)(app.asgi_handler)
+    return app
 
 
 @asynccontextmanager

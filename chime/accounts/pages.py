@@ -96,9 +96,13 @@ async def _begin(request: AnyRequest, services: Services, user_id: str, name: st
 
 def _next(text: str) -> str:
     """Only a path of our own: a link must not be able to send people elsewhere after signing in."""
-    parts = urlsplit(text)
-    ours = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
-    return text if ours else "/"
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets that hold no address
+        return "/"
+    # What browsers drop from an address (tabs, line breaks) or read as a slash has no place in a path of ours.
+    ours = text.startswith("/") and not text.startswith("//") and not parts.netloc and not parts.scheme
+    return text if ours and text.isprintable() and "\\" not in text else "/"
 
 
 @post("/sign-out", opt={"permission": Permission.SESSION}, include_in_schema=False)
@@ -110,8 +114,17 @@ async def delete_session(request: AnyRequest) -> Redirect:
     if identity.actor.id:
         services.hub.end_streams_of(identity.actor.id)
     response = Redirect("/sign-in", status_code=303)
-    response.delete_cookie(cookie_name(request), path="/")
+    # Not delete_cookie: a browser ignores a `__Host-` cookie that is not Secure, and would keep the old one.
+    response.set_cookie(cookie_name(request), "", httponly=True, samesite="lax", path="/",
+                        secure=request.scope["scheme"] == "https", max_age=0)
     return response
+
+
+def _path(address: str) -> str:
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return "/"
 
 
 @post("/preferences/theme", opt={"permission": Permission.SESSION}, include_in_schema=False)
@@ -121,7 +134,7 @@ async def edit_theme(request: AnyRequest) -> Response[Any]:
     if theme not in ("light", "dark", "system"):
         raise Invalid.field("theme", "Choose light, dark or system.")
     plain = request.headers.get("hx-request") is None
-    response: Response[Any] = (Redirect(_next(urlsplit(request.headers.get("referer", "/")).path), status_code=303)
+    response: Response[Any] = (Redirect(_next(_path(request.headers.get("referer", "/"))), status_code=303)
                                if plain else Response(b"", status_code=204))
     response.set_cookie("theme", theme, samesite="lax", path="/", max_age=31_536_000)
     return response

@@ -20,10 +20,10 @@ MOST_TAGS = 100
 
 
 class Recognised(msgspec.Struct, frozen=True):
-    """Who it is; and the contact that turned out to be the same person, whose threads the inbox must move."""
+    """Who it is; and the contacts that turned out to be the same person, whose threads the inbox must move."""
 
     contact_id: str
-    absorbed_id: str | None = None
+    absorbed: tuple[str, ...] = ()
 
 
 async def recognise(tx: Transaction, person: Person) -> Recognised:
@@ -38,23 +38,36 @@ async def recognise(tx: Transaction, person: Person) -> Recognised:
     if contact_id is None and person.parent_user_id:
         contact_id = await tx.value("SELECT id FROM contact WHERE parent_user_id = ?", person.parent_user_id)
     if contact_id is None:
-        contact_id = tx.new_id()
-        await tx.execute("INSERT INTO contact (id, created_at, updated_at) VALUES (?, ?, ?)",
-                         contact_id, tx.now, tx.now)
-    absorbed = user_owner if phone_owner and user_owner and phone_owner != user_owner else None
-    if absorbed:
-        await _absorb(tx, kept=contact_id, gone=absorbed)
-    await _remember(tx, contact_id, person)
+        contact_id = await _new(tx)
+    present = await _without_former(tx, person, phone_owner, user_owner)
+    absorbed = (user_owner,) if phone_owner and user_owner and phone_owner != user_owner else ()
+    for gone in absorbed:
+        await _absorb(tx, kept=contact_id, gone=gone)
+    await _remember(tx, contact_id, present)
     return Recognised(contact_id, absorbed)
+
+
+async def _new(tx: Transaction, *, listed: bool = True) -> str:
+    contact_id = tx.new_id()
+    await tx.execute("INSERT INTO contact (id, created_at, updated_at, deleted_at) VALUES (?, ?, ?, ?)",
+                     contact_id, tx.now, tx.now, None if listed else tx.now)
+    return contact_id
+
+
+async def _without_former(tx: Transaction, person: Person, phone_owner: str | None, user_owner: str | None) -> Person:
+    """`person` without the ids that led to their contact once and were given up since: a message that comes late
+    must not have us write to the old number again."""
+    phone, user_id = person.phone, person.user_id
+    if phone_owner and await tx.value("SELECT phone IS NOT ? FROM contact WHERE id = ?", phone, phone_owner):
+        phone = None
+    if user_owner and await tx.value("SELECT user_id IS NOT ? FROM contact WHERE id = ?", user_id, user_owner):
+        user_id = None
+    return msgspec.structs.replace(person, phone=phone, user_id=user_id)
 
 
 async def _remember(tx: Transaction, contact_id: str, person: Person) -> None:
     """Newest names and ids; a deleted contact who writes again is there again."""
-    for kind, value in (("phone", person.phone), ("user_id", person.user_id)):
-        if value:
-            await tx.execute("INSERT INTO contact_identity (kind, value, contact_id, created_at) VALUES (?, ?, ?, ?) "
-                             "ON CONFLICT (kind, value) DO UPDATE SET contact_id = excluded.contact_id "
-                             "WHERE contact_id <> excluded.contact_id", kind, value, contact_id, tx.now)
+    await _lead(tx, contact_id, person)
     await tx.execute(
         "UPDATE contact SET profile_name = coalesce(?2, profile_name), username = coalesce(?3, username), "
         "phone = coalesce(?4, phone), user_id = coalesce(?5, user_id), parent_user_id = coalesce(?6, parent_user_id), "
@@ -65,10 +78,24 @@ async def _remember(tx: Transaction, contact_id: str, person: Person) -> None:
         contact_id, person.name, person.username, person.phone, person.user_id, person.parent_user_id, tx.now)
 
 
+async def _lead(tx: Transaction, contact_id: str, person: Person) -> None:
+    """From now on these ids lead to this contact."""
+    for kind, value in (("phone", person.phone), ("user_id", person.user_id)):
+        if value:
+            await tx.execute("INSERT INTO contact_identity (kind, value, contact_id, created_at) VALUES (?, ?, ?, ?) "
+                             "ON CONFLICT (kind, value) DO UPDATE SET contact_id = excluded.contact_id "
+                             "WHERE contact_id <> excluded.contact_id", kind, value, contact_id, tx.now)
+
+
 async def _absorb(tx: Transaction, *, kept: str, gone: str) -> None:
     """Two contacts turned out to be one person. Threads are moved by the inbox, which reads who absorbed whom."""
+    phone, user_id, parent_user_id, name = (await tx.rows(
+        "SELECT phone, user_id, parent_user_id, name FROM contact WHERE id = ?", gone))[0]
     await tx.execute("UPDATE contact SET phone = NULL, user_id = NULL, parent_user_id = NULL, deleted_at = ? "
                      "WHERE id = ?", tx.now, gone)
+    await tx.execute("UPDATE contact SET phone = coalesce(phone, ?2), user_id = coalesce(user_id, ?3), "
+                     "parent_user_id = coalesce(parent_user_id, ?4), name = CASE name WHEN '' THEN ?5 ELSE name END "
+                     "WHERE id = ?1", kept, phone, user_id, parent_user_id, name)
     await tx.execute("UPDATE contact_identity SET contact_id = ? WHERE contact_id = ?", kept, gone)
     await tx.execute("UPDATE OR IGNORE contact_tag SET contact_id = ? WHERE contact_id = ?", kept, gone)
     await tx.execute("DELETE FROM contact_tag WHERE contact_id = ?", gone)
@@ -76,26 +103,43 @@ async def _absorb(tx: Transaction, *, kept: str, gone: str) -> None:
     # Of two consents the refusal counts: nobody is written to who said no under either name.
     await tx.execute("UPDATE contact SET marketing_consent = 'opted_out' WHERE id = ? AND EXISTS "
                      "(SELECT 1 FROM contact WHERE id = ? AND marketing_consent = 'opted_out')", kept, gone)
-    await tx.execute("UPDATE contact SET name = (SELECT name FROM contact WHERE id = ?2) WHERE id = ?1 AND name = ''",
-                     kept, gone)
     await tx.audit("contact.merged", "contact", kept, absorbed=gone)
 
 
-async def update_identity(tx: Transaction, *, known: Person, new: Person) -> Recognised | None:
-    """A person's number or user id changed: the contact stays, the new names lead to it. None when unknown to us."""
+async def update_identity(tx: Transaction, *, known: Person, new: Person) -> Recognised:
+    """A person's number or user id changed: the contact stays, the new ids lead to it, the former ones still do.
+
+    The news may come before anything else of this person, or after messages under the new ids made a contact of
+    their own. Somebody of whom we know nothing but this is in no list until they write.
+    """
+    owners = (await queries.by_identity(tx, phone=new.phone), await queries.by_identity(tx, user_id=new.user_id))
+    present = await _without_former(tx, new, *owners)
     contact_id = await queries.by_identity(tx, phone=known.phone, user_id=known.user_id)
-    if contact_id is None:
-        return None
-    taken = await queries.by_identity(tx, phone=new.phone, user_id=new.user_id)
-    absorbed = taken if taken and taken != contact_id else None
-    if absorbed:
-        await _absorb(tx, kept=contact_id, gone=absorbed)
-    if new.phone is None and new.user_id:
-        # The new number may not be shown to us; the old one is no longer this person's.
-        await tx.execute("UPDATE contact SET phone = NULL WHERE id = ?", contact_id)
-    await _remember(tx, contact_id, new)
+    absorbed: tuple[str, ...] = ()
+    if contact_id is not None:
+        absorbed = tuple(dict.fromkeys(owner for owner in owners if owner and owner != contact_id))
+        if present.is_known or absorbed:
+            await _give_up_ids(tx, contact_id, new)
+        for gone in absorbed:
+            await _absorb(tx, kept=contact_id, gone=gone)
+    else:
+        contact_id = owners[1] or owners[0] or await _new(tx, listed=False)
+    await _lead(tx, contact_id, known)
+    await _lead(tx, contact_id, new)
+    await tx.execute("UPDATE contact SET phone = coalesce(?2, phone), user_id = coalesce(?3, user_id), "
+                     "parent_user_id = coalesce(?4, parent_user_id), updated_at = ?5 WHERE id = ?1",
+                     contact_id, present.phone, present.user_id, present.parent_user_id, tx.now)
     await tx.audit("contact.identity_changed", "contact", contact_id)
     return Recognised(contact_id, absorbed)
+
+
+async def _give_up_ids(tx: Transaction, contact_id: str, new: Person) -> None:
+    """The former ids are no longer this person's; without a number in the news the new one may not be shown to us."""
+    if new.user_id is None:
+        await tx.execute("UPDATE contact SET phone = NULL WHERE id = ?", contact_id)
+    else:
+        await tx.execute("UPDATE contact SET phone = NULL, user_id = NULL WHERE id = ? AND user_id IS NOT ?",
+                         contact_id, new.user_id)
 
 
 async def create(tx: Transaction, new: NewContact) -> str:
@@ -226,9 +270,11 @@ async def remove_tag(tx: Transaction, contact_id: str, tag_id: str) -> None:
     tx.publish("contact", contact_id)
 
 
-async def record_consent(tx: Transaction, contact_id: str, marketing: Consent, *, source: str, evidence: str) -> None:
-    """What a person said about marketing messages, with where it was said. It is in the journal before it counts, so
-    no restore forgets an opt-out. Raises NotFound, Invalid."""
+async def record_consent(tx: Transaction, contact_id: str, marketing: Consent, *, source: str, evidence: str,
+                         at: int | None = None) -> None:
+    """What a person said about marketing messages, with where and, when it was not just now, when it was said. It is
+    in the journal before it counts, so no restore forgets an opt-out. A refusal always counts; an agreement does not
+    undo what was said after it. Raises NotFound, Invalid."""
     await _must_exist(tx, contact_id)
     if marketing is Consent.UNKNOWN:
         raise Invalid.field("marketing", "Say opted_in or opted_out.")
@@ -236,12 +282,14 @@ async def record_consent(tx: Transaction, contact_id: str, marketing: Consent, *
         raise Invalid.field("source", "Say in 1 to 200 characters where the person agreed or refused.")
     if len(evidence) > 2000:
         raise Invalid.field("evidence", "At most 2,000 characters.")
-    tx.journal(CONSENT_EVENT, contact_id, marketing.value, source, evidence, tx.now)
+    at = at or tx.now
+    tx.journal(CONSENT_EVENT, contact_id, marketing.value, source, evidence, at)
     await tx.execute("INSERT INTO consent_event (id, contact_id, marketing, source, evidence, actor_name, at) "
                      "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                     tx.new_id(), contact_id, marketing.value, source, evidence, tx.actor.name, tx.now)
-    await tx.execute("UPDATE contact SET marketing_consent = ?, consent_at = ?, updated_at = ? WHERE id = ?",
-                     marketing.value, tx.now, tx.now, contact_id)
+                     tx.new_id(), contact_id, marketing.value, source, evidence, tx.actor.name, at)
+    await tx.execute("UPDATE contact SET marketing_consent = ?2, consent_at = max(?3, coalesce(consent_at, 0)), "
+                     "updated_at = ?4 WHERE id = ?1 AND (?2 = 'opted_out' OR coalesce(consent_at, 0) <= ?3)",
+                     contact_id, marketing.value, at, tx.now)
     await tx.audit("contact.consent_recorded", "contact", contact_id, marketing=marketing.value)
     tx.publish("contact", contact_id)
 

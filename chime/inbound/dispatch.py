@@ -126,17 +126,17 @@ async def _preference(tx: Transaction, event: PreferenceChanged) -> None:
     """The customer told WhatsApp itself to stop or resume marketing."""
     if not event.person.is_known:
         return
-    contact_id = (await contacts.recognise(tx, event.person)).contact_id
+    contact_id = await inbox.recognise(tx, event.person)
     consent = contacts.Consent.OPTED_OUT if event.value == "stop" else contacts.Consent.OPTED_IN
     await contacts.record_consent(tx, contact_id, consent, source="WhatsApp",
-                                  evidence=f"user_preferences: {event.value}")
+                                  evidence=f"user_preferences: {event.value}", at=event.at)
 
 
 async def _sync(tx: Transaction, event: ContactSynced) -> None:
     """An entry of the phone's address book names a person, unless the team gave a name already."""
     if event.action != "add" or not event.person.is_known:
         return
-    contact_id = (await contacts.recognise(tx, event.person)).contact_id
+    contact_id = await inbox.recognise(tx, event.person)
     await tx.execute("UPDATE contact SET name = ? WHERE id = ? AND name = ''",
                      event.full_name or event.first_name or "", contact_id)
 

@@ -33,7 +33,18 @@ from chime.inbox.queries import (
     messages,
     unread,
 )
-from chime.inbox.receive import FETCH_MEDIA, call, change_identity, echo, edit, history, react, receive, revoke
+from chime.inbox.receive import (
+    FETCH_MEDIA,
+    call,
+    change_identity,
+    echo,
+    edit,
+    history,
+    react,
+    receive,
+    recognise,
+    revoke,
+)
 from chime.inbox.sending import DELIVER, Draft, discard, queue_message, retry
 from chime.inbox.statuses import record
 
@@ -42,4 +53,4 @@ __all__ = ["DELIVER", "FETCH_MEDIA", "SEND_READ", "SEND_TYPING", "Conversation",
            "Window", "assign", "call", "change_identity", "close", "conversation", "conversations",
            "conversations_of_contact", "counts", "discard", "echo", "edit", "events", "history", "last_inbound",
            "mark_read", "media", "message", "message_by_client_id", "message_of_media", "messages", "open_thread",
-           "queue_message", "react", "receive", "record", "reopen", "retry", "revoke", "unread"]
+           "queue_message", "react", "receive", "recognise", "record", "reopen", "retry", "revoke", "unread"]

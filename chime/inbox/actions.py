@@ -56,13 +56,17 @@ async def move_threads(tx: Transaction, *, kept: str, gone: str) -> None:
         await tx.execute("UPDATE message SET conversation_id = ? WHERE conversation_id = ?", target, thread_id)
         await tx.execute("UPDATE conversation_event SET conversation_id = ? WHERE conversation_id = ?",
                          target, thread_id)
+        newer = "(conversation.last_message_id IS NULL OR other.last_message_id IS NOT NULL " \
+                "AND other.last_message_at > conversation.last_message_at)"
         await tx.execute(
-            "UPDATE conversation SET unread_count = unread_count + other.unread_count, "
+            "UPDATE conversation SET unread_count = conversation.unread_count + other.unread_count, "
             "window_expires_at = nullif(max(coalesce(conversation.window_expires_at, 0), "
             "coalesce(other.window_expires_at, 0)), 0), "
-            "last_message_id = CASE WHEN other.last_message_at > conversation.last_message_at "
-            "THEN other.last_message_id ELSE conversation.last_message_id END, "
-            "last_message_at = max(conversation.last_message_at, other.last_message_at) "
+            f"last_message_id = CASE WHEN {newer} THEN other.last_message_id ELSE conversation.last_message_id END, "
+            f"last_message_at = CASE WHEN {newer} THEN other.last_message_at ELSE conversation.last_message_at END, "
+            # Work that somebody has open stays open, and stays theirs.
+            "assignee_id = coalesce(conversation.assignee_id, other.assignee_id), "
+            "state = min_state(conversation.state, other.state) "
             "FROM (SELECT * FROM conversation WHERE id = ?2) AS other WHERE conversation.id = ?1", target, thread_id)
         await tx.execute("DELETE FROM conversation WHERE id = ?", thread_id)
         tx.publish("conversation", target)

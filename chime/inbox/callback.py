@@ -18,13 +18,13 @@ def make(key: bytes, message_id: str, attempt: int) -> str:
     return f"{plain}.{_signature(key, plain)}"
 
 
-def read(key: bytes, text: str) -> str | None:
-    """The message id, or None when the token is not ours."""
+def read(key: bytes, text: str) -> tuple[str, int] | None:
+    """The message id and the attempt, or None when the token is not ours."""
     plain, _, signature = text.rpartition(".")
     parts = plain.split(".")
     if len(parts) != 3 or parts[0] != _FORM or not is_id(parts[1]) or not same(_signature(key, plain), signature):
         return None
-    return parts[1]
+    return parts[1], int(parts[2])
 
 
 def _signature(key: bytes, plain: str) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from chime import contacts
 from chime.clock import DAY
-from chime.inbox import statuses
+from chime.inbox import changes, statuses
 from chime.inbox.actions import add_event, move_threads, open_thread
 from chime.inbox.model import WINDOW, Direction, Origin, Status
 from chime.whatsapp import MediaReference, Person
@@ -58,7 +58,7 @@ async def receive(tx: Transaction, channel_id: str, event: MessageReceived) -> b
                  window=event.at + WINDOW if event.opens_window else None, unread=1)
     if thread.was_closed:
         await add_event(tx, thread.id, "reopened", at=event.at)
-    await _apply_early(tx, channel_id, event.wamid)
+    await changes.apply_waiting(tx, channel_id, event.wamid)
     await _heed_stop(tx, contact_id, event)
     tx.publish("message", message_id, conversation_id=thread.id)
     tx.publish("conversation", thread.id)
@@ -83,13 +83,17 @@ async def _known(tx: Transaction, channel_id: str, wamid: str) -> bool:
 async def _sender(tx: Transaction, event: MessageReceived | MessageReacted) -> str:
     if event.group_id:
         return await contacts.recognise_group(tx, event.group_id)
-    return await _person(tx, event.sender)
+    return await recognise(tx, event.sender)
 
 
-async def _person(tx: Transaction, person: Person) -> str:
-    found = await contacts.recognise(tx, person)
-    if found.absorbed_id:
-        await move_threads(tx, kept=found.contact_id, gone=found.absorbed_id)
+async def recognise(tx: Transaction, person: Person) -> str:
+    """The contact behind a person; the threads of contacts that turn out to be the same person go on under it."""
+    return await _with_threads(tx, await contacts.recognise(tx, person))
+
+
+async def _with_threads(tx: Transaction, found: contacts.Recognised) -> str:
+    for gone in found.absorbed:
+        await move_threads(tx, kept=found.contact_id, gone=gone)
     return found.contact_id
 
 
@@ -114,10 +118,12 @@ async def _media(tx: Transaction, channel_id: str, kind: str, media: MediaRefere
 
 async def _touch(tx: Transaction, conversation_id: str, message_id: str, *, at: int, window: int | None,
                  unread: int) -> None:
-    """The conversation's newest message, window and unread count; an older message moves none of them back."""
+    """The conversation's newest message, window and unread count; an older message moves none of them back. A thread
+    that a reaction or a call began has no message yet, and its moment is no message's."""
     await tx.execute(
         "UPDATE conversation SET last_message_id = CASE WHEN ?2 >= last_message_at OR last_message_id IS NULL "
-        "THEN ?3 ELSE last_message_id END, last_message_at = max(last_message_at, ?2), "
+        "THEN ?3 ELSE last_message_id END, "
+        "last_message_at = CASE WHEN last_message_id IS NULL THEN ?2 ELSE max(last_message_at, ?2) END, "
         "unread_count = unread_count + ?4, "
         "window_expires_at = CASE WHEN ?5 IS NULL THEN window_expires_at "
         "ELSE max(coalesce(window_expires_at, 0), ?5) END WHERE id = ?1",
@@ -128,7 +134,7 @@ async def _heed_stop(tx: Transaction, contact_id: str, event: MessageReceived) -
     """Whoever writes STOP is not sent marketing any more, from this very transaction on."""
     if event.type == "text" and (event.text or "").strip().lower().rstrip(".!") in STOP_WORDS:
         await contacts.record_consent(tx, contact_id, contacts.Consent.OPTED_OUT,
-                                      source="message", evidence=f"message {event.wamid}")
+                                      source="message", evidence=f"message {event.wamid}", at=event.at)
 
 
 async def react(tx: Transaction, channel_id: str, event: MessageReacted) -> None:
@@ -138,64 +144,20 @@ async def react(tx: Transaction, channel_id: str, event: MessageReacted) -> None
     await tx.execute("UPDATE conversation SET window_expires_at = max(coalesce(window_expires_at, 0), ?) WHERE id = ?",
                      event.at + WINDOW, thread.id)
     name = event.sender.name or event.sender.username or ""
-    await _change(tx, channel_id, event.target_wamid, "reaction:in", event.at, {"emoji": event.emoji, "name": name})
+    await changes.keep(tx, channel_id, event.target_wamid, "reaction:in", event.at, {"emoji": event.emoji, "name": name})
 
 
 async def edit(tx: Transaction, channel_id: str, event: MessageEdited | MessageEchoed) -> None:
     """A message got other words. Works before the message itself is here."""
     if event.target_wamid:
-        await _change(tx, channel_id, event.target_wamid, "edit", event.at,
+        await changes.keep(tx, channel_id, event.target_wamid, "edit", event.at,
                       {"text": event.text or "", "content": event.content})
 
 
 async def revoke(tx: Transaction, channel_id: str, event: MessageRevoked | MessageEchoed) -> None:
     """A message was deleted by its sender. Works before the message itself is here."""
     if event.target_wamid:
-        await _change(tx, channel_id, event.target_wamid, "revoke", event.at, {})
-
-
-async def _change(tx: Transaction, channel_id: str, wamid: str, kind: str, at: int, content: dict[str, Any]) -> None:
-    """Keep the newest change of each kind, then apply it when its message is here; else it waits."""
-    await tx.execute(
-        "INSERT INTO early_change (channel_id, target_wamid, kind, at, content_json) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (channel_id, target_wamid, kind) DO UPDATE SET at = excluded.at, "
-        "content_json = excluded.content_json WHERE excluded.at >= early_change.at",
-        channel_id, wamid, kind, at, _json(content))
-    await _apply_early(tx, channel_id, wamid)
-
-
-async def _apply_early(tx: Transaction, channel_id: str, wamid: str) -> None:
-    rows = await tx.rows("SELECT id, conversation_id FROM message WHERE channel_id = ? AND wamid = ?",
-                         channel_id, wamid)
-    if not rows:
-        return
-    message_id, conversation_id = rows[0]
-    changes = await tx.rows("SELECT kind, at, content_json FROM early_change WHERE channel_id = ? "
-                            "AND target_wamid = ? ORDER BY at", channel_id, wamid)
-    for kind, at, text in changes:
-        await _apply_change(tx, message_id, kind, at, msgspec.json.decode(text))
-    if changes:
-        tx.publish("message", message_id, conversation_id=conversation_id)
-
-
-async def _apply_change(tx: Transaction, message_id: str, kind: str, at: int, content: dict[str, Any]) -> None:
-    if kind == "edit":
-        await tx.execute("UPDATE message SET text = ?, content_json = ?, edited_at = ? WHERE id = ? "
-                         "AND coalesce(edited_at, 0) <= ?",
-                         content["text"], _json(content["content"]), at, message_id, at)
-    elif kind == "revoke":
-        # What the sender took back is not kept: only that there was something.
-        await tx.execute("UPDATE message SET revoked_at = ?, text = '', content_json = '{}' WHERE id = ?",
-                         at, message_id)
-    elif content.get("emoji"):
-        side = kind.removeprefix("reaction:")
-        await tx.execute("INSERT INTO reaction (message_id, side, emoji, author_name, at) VALUES (?, ?, ?, ?, ?) "
-                         "ON CONFLICT (message_id, side) DO UPDATE SET emoji = excluded.emoji, at = excluded.at, "
-                         "author_name = excluded.author_name",
-                         message_id, side, content["emoji"], content.get("name", ""), at)
-    else:
-        await tx.execute("DELETE FROM reaction WHERE message_id = ? AND side = ?",
-                         message_id, kind.removeprefix("reaction:"))
+        await changes.keep(tx, channel_id, event.target_wamid, "revoke", event.at, {})
 
 
 async def change_identity(tx: Transaction, channel_id: str, event: IdentityChanged) -> None:
@@ -203,12 +165,9 @@ async def change_identity(tx: Transaction, channel_id: str, event: IdentityChang
     known = Person(phone=event.previous_phone or event.sender.phone,
                    user_id=event.previous_user_id or event.sender.user_id)
     if event.kind == "identity":
-        contact_id = await _person(tx, event.sender) if event.sender.is_known else None
+        contact_id = await recognise(tx, event.sender) if event.sender.is_known else None
     else:
-        found = await contacts.update_identity(tx, known=known, new=event.new)
-        if found and found.absorbed_id:
-            await move_threads(tx, kept=found.contact_id, gone=found.absorbed_id)
-        contact_id = found.contact_id if found else None
+        contact_id = await _with_threads(tx, await contacts.update_identity(tx, known=known, new=event.new))
     if contact_id is None:
         return
     thread_id = await tx.value("SELECT id FROM conversation WHERE channel_id = ? AND contact_id = ?",
@@ -221,7 +180,7 @@ async def call(tx: Transaction, channel_id: str, event: CallReceived) -> None:
     """A call opens the window and leaves a line in the thread; Chime does not answer calls."""
     if not event.person.is_known:
         return
-    contact_id = await _person(tx, event.person)
+    contact_id = await recognise(tx, event.person)
     thread = await open_thread(tx, channel_id, contact_id, at=event.at)
     if event.opens_window:
         await tx.execute("UPDATE conversation SET window_expires_at = max(coalesce(window_expires_at, 0), ?) "
@@ -238,7 +197,7 @@ async def echo(tx: Transaction, channel_id: str, event: MessageEchoed) -> None:
     elif event.echo_kind == "revoke":
         await revoke(tx, channel_id, event)
     elif event.echo_kind == "reaction" and event.target_wamid:
-        await _change(tx, channel_id, event.target_wamid, "reaction:out", event.at,
+        await changes.keep(tx, channel_id, event.target_wamid, "reaction:out", event.at,
                       {"emoji": event.content.get("emoji"), "name": ""})
     elif event.recipient.is_known and not await _known(tx, channel_id, event.wamid):
         await _insert_old(tx, channel_id, event, event.recipient, Origin.PHONE, Direction.OUTBOUND, Status.SENT)
@@ -265,7 +224,7 @@ def _history_status(old: HistoryMessage) -> Status:
 
 async def _insert_old(tx: Transaction, channel_id: str, event: MessageEchoed | HistoryMessage, person: Person,
                       origin: Origin, direction: Direction, status: Status) -> None:
-    contact_id = await _person(tx, person)
+    contact_id = await recognise(tx, person)
     thread = await open_thread(tx, channel_id, contact_id, at=event.at, reopen=False)
     media_id = await _media(tx, channel_id, event.type, event.media, event.at)
     message_id = tx.new_id()
@@ -280,7 +239,7 @@ async def _insert_old(tx: Transaction, channel_id: str, event: MessageEchoed | H
         at if direction is Direction.OUTBOUND else None)
     await _touch(tx, thread.id, message_id, at=at, window=None, unread=0)
     await statuses.apply_waiting(tx, channel_id, message_id, event.wamid)
-    await _apply_early(tx, channel_id, event.wamid)
+    await changes.apply_waiting(tx, channel_id, event.wamid)
     tx.publish("message", message_id, conversation_id=thread.id)
     tx.publish("conversation", thread.id)
 

@@ -15,7 +15,7 @@ from chime import channels, contacts, message_templates
 from chime.channels import Channel
 from chime.contacts import Consent, Contact
 from chime.errors import Conflict, Invalid, NotFound, Refused
-from chime.inbox import callback, queries, statuses
+from chime.inbox import callback, changes, queries, statuses
 from chime.inbox.actions import add_event
 from chime.inbox.model import Conversation, Message, Origin, Status, Window
 from chime.message_templates import SYNC
@@ -228,6 +228,7 @@ async def accepted(tx: Transaction, claim: Claim, wamid: str) -> None:
     await tx.execute("UPDATE message SET status = 'sent', sent_at = coalesce(sent_at, ?), next_attempt_at = NULL "
                      "WHERE id = ? AND status IN ('sending', 'unconfirmed')", tx.now, claim.message_id)
     await statuses.apply_waiting(tx, claim.channel_id, claim.message_id, wamid)
+    await changes.apply_waiting(tx, claim.channel_id, wamid)
     _tell(tx, claim)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from chime import channels, contacts
-from chime.inbox import callback
+from chime.inbox import callback, changes
 from chime.inbox.model import Status, may_follow
 from chime.whatsapp import event_key
 from chime.whatsapp.errors import explain
@@ -45,12 +45,19 @@ async def record(tx: Transaction, channel_id: str, callback_key: bytes, event: S
 
 async def _by_callback(tx: Transaction, channel_id: str, key: bytes, event: StatusReceived) -> str | None:
     """The message a status names by our own token; from now on it is known by Meta's id too."""
-    message_id = callback.read(key, event.callback_data) if event.callback_data else None
-    if message_id is None:
+    token = callback.read(key, event.callback_data) if event.callback_data else None
+    if token is None:
         return None
+    # Only of the last attempt, and not while another one waits: a repeated status of a send that failed must not
+    # give its id to the message that a person is sending again.
+    message_id, attempt = token
     known = await tx.execute("UPDATE message SET wamid = ? WHERE id = ? AND channel_id = ? AND wamid IS NULL "
-                             "AND direction = 'out'", event.wamid, message_id, channel_id)
-    return message_id if known else None
+                             "AND direction = 'out' AND attempts = ? AND status <> 'queued'",
+                             event.wamid, message_id, channel_id, attempt)
+    if not known:
+        return None
+    await changes.apply_waiting(tx, channel_id, event.wamid)
+    return message_id
 
 
 async def apply_waiting(tx: Transaction, channel_id: str, message_id: str, wamid: str) -> None:
@@ -76,7 +83,9 @@ async def _apply(tx: Transaction, message_id: str, word: str, at: int, details: 
         await tx.execute(_SET_MOMENT[_MOMENT[status]], at, message_id)
     if not may_follow(Status(current), status):
         return
-    await tx.execute("UPDATE message SET status = ?, next_attempt_at = NULL WHERE id = ?", status.value, message_id)
+    # What arrived after all has no error any more.
+    await tx.execute("UPDATE message SET status = ?, next_attempt_at = NULL, error_code = NULL, error_title = NULL, "
+                     "error_what_to_do = NULL WHERE id = ?", status.value, message_id)
     if status is Status.FAILED:
         await _failed(tx, message_id, conversation_id, channel_id, details.get("errors") or [{}])
     tx.publish("message", message_id, conversation_id=conversation_id)

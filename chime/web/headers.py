@@ -33,7 +33,8 @@ _HEADERS = {
 
 
 def secured(ids: Ids) -> Any:
-    """The middleware. Webhooks pass untouched: nobody renders their answers and they are the hot path."""
+    """What stands around the whole application, unknown addresses included. Webhooks pass untouched: nobody renders
+    their answers and they are the hot path."""
 
     def middleware(app: ASGIApp) -> ASGIApp:
         async def run(scope: Scope, receive: Receive, send: Send) -> None:

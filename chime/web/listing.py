@@ -61,7 +61,7 @@ def query_of(request: Request[Any, Any, Any], *names: str) -> dict[str, str]:
             problems.append((name[:100], "There is no such parameter here."))
         elif name in found:
             problems.append((name, "Give this once."))
-        found[name] = value.replace("\0", "")
+        found[name] = value
     if problems:
         raise Invalid(problems)
     return found

@@ -47,6 +47,11 @@ class Hub:
     def streams(self) -> int:
         return sum(len(group) for group in self._subscribers.values())
 
+    @property
+    def position(self) -> str:
+        """Where the events stand now; a page drawn now asks for what comes after it."""
+        return self._id(self._last)
+
     def publish(self, workspace_id: str, nudges: tuple[LiveNudge, ...]) -> None:
         """Tell everybody who listens to this workspace."""
         for nudge in nudges:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
+from gettext import NullTranslations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -65,15 +67,18 @@ class PageContext(msgspec.Struct, frozen=True, kw_only=True):
     direction: str
     now: int
     build: str
+    live: str
 
 
 class Pages:
     """Renders templates. `csrf_key` signs the tokens that forms carry."""
 
-    def __init__(self, static: StaticFiles, clock: Clock, ids: Ids, csrf_key: bytes, *, demo: bool) -> None:
+    def __init__(self, static: StaticFiles, clock: Clock, ids: Ids, csrf_key: bytes, *, demo: bool,
+                 live_position: Callable[[], str]) -> None:
         self._static = static
         self._clock = clock
         self._ids = ids
+        self._live_position = live_position
         self._csrf_key = csrf_key
         self._demo = Demo("/simulator/phone/fragment") if demo else None
         self._environments: dict[str, Environment] = {}
@@ -129,7 +134,7 @@ class Pages:
             base=f"/w/{workspace.slug}" if workspace else "", demo=self._demo,
             permissions=frozenset(permission.value for permission in identity.actor.permissions),
             locale=identity.locale, direction=Reader(identity.locale, "", now).locale.character_order[:3].replace(
-                "lef", "ltr").replace("rig", "rtl"), now=now, build=self._static.build)
+                "lef", "ltr").replace("rig", "rtl"), now=now, build=self._static.build, live=self._live_position())
 
     def _environment(self, language: str) -> Environment:
         if language not in self._environments:
@@ -142,6 +147,7 @@ class Pages:
             lstrip_blocks=True, auto_reload=False, cache_size=400, extensions=["jinja2.ext.i18n"],
             autoescape=select_autoescape(default_for_string=True, default=True))
         environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+        environment.globals["_"] = environment.globals["gettext"] = _translator(catalogue(language))
         environment.globals["static"] = self._static.url
         environment.filters.update(
             rfc3339=rfc3339, initials=initials, filesize=filesize, phone=phone, whatsapp_text=whatsapp_text)
@@ -154,6 +160,20 @@ class Pages:
         environment = self._environment("en")
         for name in resources.template_names():
             environment.get_template(name)
+
+
+def _translator(words: NullTranslations) -> Callable[..., Markup]:
+    """`_` of the templates. It does what Jinja's own does, without asking the context each time: a thread says some
+    six hundred words, which was a third of the time it took to draw."""
+    known: dict[str, Markup] = {}
+
+    def translate(message: str, **values: Any) -> Markup:
+        text = known.get(message)
+        if text is None:
+            text = known[message] = Markup(words.gettext(message))
+        return text % values if values else text
+
+    return translate
 
 
 def _readers(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chime.security.limits import RateLimiter
+from chime.security.limits import Limit, Verdict
 from chime.simulator import write
 from chime.simulator.model import Customer, LedgerEntry
 from tests.support.world import Tenant, World
@@ -30,12 +30,7 @@ class Scripting:
     async def script(self, scopes: str = "all", tenant: Tenant | None = None) -> httpx.AsyncClient:
         """A client with a fresh key."""
         client = self.world.client(await self.world.key(tenant or self.world.acme, scopes))
-        client.event_hooks["request"].append(self._forget_limits)
         return await self._stack.enter_async_context(client)
-
-    async def _forget_limits(self, request: httpx.Request) -> None:
-        fresh = RateLimiter()
-        self.world.services.limiter.take = fresh.take  # type: ignore[method-assign]
 
     async def customer(self, *, name: str = "Maya", phone: str | None = MAYA, username: str | None = None,
                        tenant: Tenant | None = None, text: str = "hi") -> Customer:
@@ -62,8 +57,13 @@ class Scripting:
             return int(await workspace.db.value(f"SELECT count(*) FROM {table}"))
 
 
+def _unlimited(caller: str, limits: tuple[Limit, ...], now: float) -> Verdict:
+    return Verdict(True, 0.0, 99)
+
+
 @pytest.fixture
-async def scripting(world: World) -> AsyncIterator[Scripting]:
+async def scripting(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scripting]:
+    monkeypatch.setattr(world.services.limiter, "take", _unlimited)
     async with AsyncExitStack() as stack:
         yield Scripting(world, stack)
 

@@ -48,7 +48,7 @@ async def test_after_a_restart_the_browser_is_told_to_load_anew(world: World) ->
     alice = await world.session("alice")
     for stale in ("another-boot.7", "no-id-at-all", f"{world.services.hub.boot}.x"):
         async with listening(alice, world.acme, after=stale) as stream:
-            await until(lambda: stream.named("resync"))  # noqa: B023 - asked before the next turn
+            await until(lambda: stream.named("resync"))
             assert stream.named("resync") == [{"reason": "restart"}]
 
 

@@ -91,13 +91,11 @@ async def test_guessing_is_slowed_down_and_only_for_that_account(
     assert (await sign_in(browser, "mo@example.com")).status_code == 303
     world.clock.pass_time(seconds * SECOND)
     assert (await sign_in(browser, "bob@example.com")).status_code == 303
-    for _ in range(20):
+    guesses = 0
+    while (await sign_in(browser, "vera@example.com", "a patient guesser's try")).status_code == 422:
+        guesses += 1
         world.clock.pass_time(3 * SECOND)
-        if (await sign_in(browser, "vera@example.com", "a patient guesser's try")).status_code == 429:
-            break
-    world.clock.pass_time(3 * SECOND)
-    answer = await sign_in(browser, "vera@example.com", "a patient guesser's try")
-    assert answer.status_code == 429, "twenty in ten minutes are enough, however slowly"
+    assert 20 <= guesses <= 23, "twenty in ten minutes are enough, however slowly they come"
 
 
 async def test_every_attempt_is_in_the_audit_log(world: World, browser: httpx.AsyncClient) -> None:
@@ -124,26 +122,24 @@ async def test_a_disabled_person_stays_out_and_is_put_out(world: World, browser:
     assert answer.status_code == 422 and WRONG in answer.text
 
 
-@pytest.mark.parametrize(("asked", "led_to"), [
-    ("/w/acme/inbox?v=mine&q=a%20b", "/w/acme/inbox?v=mine&q=a%20b"),
-    ("https://evil.example/", "/"), ("//evil.example/w", "/"), ("/\\evil.example", "/"), ("\\\\evil.example", "/"),
-    ("/\t/evil.example", "/"), ("/\n/evil.example", "/"), ("javascript:alert(1)", "/"), ("w/acme", "/"), ("", "/"),
-    ("//[", "/"), ("http://[::1", "/"), ("/\\\t/evil.example", "/"),
-])
-async def test_after_signing_in_only_our_own_pages_follow(
-    browser: httpx.AsyncClient, asked: str, led_to: str,
-) -> None:
-    form = await browser.get("/sign-in", params={"next": asked})
-    assert form.status_code == 200
-    assert f'name="next" value="{led_to.replace("&", "&amp;")}"' in form.text
-    answer = await sign_in(browser, next=asked)
-    assert (answer.status_code, answer.headers["location"]) == (303, led_to)
+LED_TO = {
+    "/w/acme/inbox?v=mine&q=a%20b": "/w/acme/inbox?v=mine&q=a%20b",
+    "https://evil.example/": "/", "//evil.example/w": "/", "/\\evil.example": "/", "\\\\evil.example": "/",
+    "/\t/evil.example": "/", "/\n/evil.example": "/", "/\\\t/evil.example": "/", "javascript:alert(1)": "/",
+    "w/acme": "/", "": "/", "//[": "/", "http://[::1": "/", "/inbox\r\nSet-Cookie: planted=1": "/",
+}
 
 
-async def test_a_line_break_in_next_writes_no_header(browser: httpx.AsyncClient) -> None:
-    answer = await sign_in(browser, next="/inbox\r\nSet-Cookie: planted=1")
-    assert answer.status_code == 303 and "planted" not in str(answer.headers.get_list("set-cookie"))
-    assert "\n" not in answer.headers["location"]
+async def test_after_signing_in_only_our_own_pages_follow(world: World, browser: httpx.AsyncClient) -> None:
+    for asked, led_to in LED_TO.items():
+        browser.cookies.clear()
+        form = await browser.get("/sign-in", params={"next": asked})
+        assert form.status_code == 200, asked
+        assert f'name="next" value="{led_to.replace("&", "&amp;")}"' in form.text, asked
+        answer = await sign_in(browser, next=asked)
+        assert (answer.status_code, answer.headers["location"]) == (303, led_to), asked
+        assert "planted" not in str(answer.headers)
+        world.clock.pass_time(MINUTE)
 
 
 async def test_a_page_asked_for_before_signing_in_is_the_page_led_to(
@@ -174,14 +170,14 @@ async def test_the_cookie_on_plain_http_and_behind_a_proxy_with_https(
     found = await world.services.control.db.rows("SELECT address FROM session ORDER BY created_at")
     assert [row[0] for row in found] == ["127.0.0.1", "203.0.113.7"], "the session remembers the person's own address"
     async with httpx.AsyncClient(base_url=world.base) as over_https:
-        over_https.headers |= behind | {"Cookie": f"__Host-chime={secure.value}"}
+        over_https.headers.update(behind | {"Cookie": f"__Host-chime={secure.value}"})
         page = await over_https.get(f"/w/{world.acme.slug}/inbox")
         assert page.status_code == 200 and page.headers["strict-transport-security"] == "max-age=31536000"
         # The same secret under the plain name does not open a page over https: a neighbour host could plant it.
         over_https.headers["Cookie"] = f"chime={secure.value}"
         assert (await over_https.get(f"/w/{world.acme.slug}/inbox")).status_code == 303
         over_https.headers["Cookie"] = f"__Host-chime={secure.value}"
-        token = re.search(r'name="csrf-token" content="(\w+)"', page.text)
+        token = re.search(r'name="csrf-token" content="([^"]+)"', page.text)
         gone = cookie_of(await over_https.post("/sign-out", data={"csrf_token": token[1] if token else ""}))
         # A browser ignores a __Host- cookie that is not Secure with Path=/, and so would keep the old one.
         assert (gone.key, gone.value, gone["secure"], gone["path"], gone["max-age"]) == (
@@ -192,7 +188,7 @@ async def test_the_cookie_on_plain_http_and_behind_a_proxy_with_https(
 async def test_a_stranger_cannot_pretend_to_be_the_proxy(installation: Path, tmp_path: Path) -> None:
     async with (running_world(installation, tmp_path / "data", trusted_proxies=()) as world,
                 httpx.AsyncClient(base_url=world.base) as browser):
-        browser.headers |= {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+        browser.headers.update({"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"})
         cookie = cookie_of(await sign_in(browser))
         assert (cookie.key, cookie["secure"]) == ("chime", "")
         assert await world.services.control.db.value("SELECT address FROM session") == "127.0.0.1"

@@ -219,7 +219,8 @@ function backToList() {
 
 function togglePanel() {
   const inbox = byId('inbox');
-  inbox.classList.toggle(matchMedia('(max-width: 72rem)').matches ? 'panel-open' : 'panel-hidden');
+  if (inbox.classList.contains('phone-open') && !byId('panel').checkVisibility()) inbox.classList.remove('phone-open', 'panel-hidden');
+  else inbox.classList.toggle(matchMedia('(max-width: 72rem)').matches ? 'panel-open' : 'panel-hidden');
   showPanelState();
 }
 
@@ -259,7 +260,7 @@ document.addEventListener('click', (event) => {
   }
   if (on('[data-back]')) { event.preventDefault(); backToList(); }
   if (on('[data-toggle-panel]')) togglePanel();
-  if (on('[data-toggle-phone]')) togglePhone();
+  if (on('[data-toggle-phone], [data-hide-phone]')) togglePhone();
   if (on('[data-message-menu]')) {
     menuMessage = on('.msg');
     moveTabStop(on('[data-message-menu]'));
