@@ -96,7 +96,8 @@ async def build(config: Config, keys: KeyRing, *, clock: Clock | None = None, id
     return Services(
         config=config, clock=clock, ids=ids, control=control, registry=registry, graph=graph, hub=hub, queue=queue,
         runner=runner, supervisor=Supervisor(), limiter=RateLimiter(), passwords=Passwords(keys.pepper, ids),
-        pages=Pages(static, clock, ids, keys.links, demo=config.demo, live_position=lambda: hub.position), static=static, by_session=accounts.by_session,
+        pages=Pages(static, clock, ids, keys.links, demo=config.demo, live_position=lambda: hub.position),
+        static=static, by_session=accounts.by_session,
         by_api_key=accounts.by_api_key)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import gc
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -44,9 +45,12 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not uvicorn's own: that raises the signal again when all is closed, and we would end by it instead of with 0.
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
         notify(self._services.config, "STOPPING=1")
         self._loop.call_soon_threadsafe(self._end_streams)
-        super().handle_exit(sig, frame)
 
 
     def _end_streams(self) -> None:

@@ -265,7 +265,10 @@ async def add_tag(tx: Transaction, contact_id: str, name: str) -> None:
 
 async def remove_tag(tx: Transaction, contact_id: str, tag_id: str) -> None:
     await _must_exist(tx, contact_id)
-    await tx.execute("DELETE FROM contact_tag WHERE contact_id = ? AND tag_id = ?", contact_id, tag_id)
+    if not await tx.execute("DELETE FROM contact_tag WHERE contact_id = ? AND tag_id = ?", contact_id, tag_id):
+        if await tx.value("SELECT 1 FROM tag WHERE id = ?", tag_id) is None:
+            raise NotFound("There is no such tag.")
+        return
     await tx.audit("contact.untagged", "contact", contact_id, tag_id=tag_id)
     tx.publish("contact", contact_id)
 

@@ -41,6 +41,11 @@ class GroupCommit:
         self._pending: deque[tuple[Insert, tuple[Any, ...], asyncio.Future[None]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Rows that wait for the next commit."""
+        return len(self._pending)
+
     async def append(self, insert: Insert, *values: Any) -> None:
         """Durable when this returns. Raises StorageUnavailable when the disk refuses or too many are waiting."""
         if len(self._pending) >= MOST_PENDING:

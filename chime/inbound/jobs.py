@@ -19,6 +19,9 @@ APPLY = "inbound.apply"
 # Bodies per transaction: enough to share a disk flush, few enough to let pages be served between.
 BATCH = 50
 EVENTS_BETWEEN_BREATHS = 4
+# While posts wait for the disk, answering Meta comes before applying what is safe already.
+BUSY = 8
+PAUSE_WHEN_BUSY = 0.004
 _UPTO = "SELECT cast(value AS INTEGER) FROM meta WHERE key = 'applied_upto'"
 
 
@@ -37,7 +40,8 @@ async def apply(work: Work, _: str) -> None:
                     await _apply_one(tx, work, journal_id, event)
                     count += 1
                     if count % EVENTS_BETWEEN_BREATHS == 0:
-                        await asyncio.sleep(0)
+                        busy = work.workspace.journal.waiting > BUSY
+                        await asyncio.sleep(PAUSE_WHEN_BUSY if busy else 0)
             await tx.execute("INSERT INTO meta (key, value) VALUES ('applied_upto', ?) ON CONFLICT (key) "
                              "DO UPDATE SET value = excluded.value", str(bodies[-1][0]))
 

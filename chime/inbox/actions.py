@@ -56,17 +56,19 @@ async def move_threads(tx: Transaction, *, kept: str, gone: str) -> None:
         await tx.execute("UPDATE message SET conversation_id = ? WHERE conversation_id = ?", target, thread_id)
         await tx.execute("UPDATE conversation_event SET conversation_id = ? WHERE conversation_id = ?",
                          target, thread_id)
-        newer = "(conversation.last_message_id IS NULL OR other.last_message_id IS NOT NULL " \
-                "AND other.last_message_at > conversation.last_message_at)"
+        await tx.execute(
+            "UPDATE conversation SET last_message_id = other.last_message_id, last_message_at = other.last_message_at "
+            "FROM (SELECT * FROM conversation WHERE id = ?2) AS other WHERE conversation.id = ?1 "
+            "AND other.last_message_id IS NOT NULL AND (conversation.last_message_id IS NULL "
+            "OR other.last_message_at > conversation.last_message_at)", target, thread_id)
+        # Work that is open in either stays open, and stays with whom it was given to.
         await tx.execute(
             "UPDATE conversation SET unread_count = conversation.unread_count + other.unread_count, "
             "window_expires_at = nullif(max(coalesce(conversation.window_expires_at, 0), "
             "coalesce(other.window_expires_at, 0)), 0), "
-            f"last_message_id = CASE WHEN {newer} THEN other.last_message_id ELSE conversation.last_message_id END, "
-            f"last_message_at = CASE WHEN {newer} THEN other.last_message_at ELSE conversation.last_message_at END, "
-            # Work that somebody has open stays open, and stays theirs.
             "assignee_id = coalesce(conversation.assignee_id, other.assignee_id), "
-            "state = min_state(conversation.state, other.state) "
+            "closed_at = CASE WHEN other.state = 'open' THEN NULL ELSE conversation.closed_at END, "
+            "state = CASE WHEN other.state = 'open' THEN 'open' ELSE conversation.state END "
             "FROM (SELECT * FROM conversation WHERE id = ?2) AS other WHERE conversation.id = ?1", target, thread_id)
         await tx.execute("DELETE FROM conversation WHERE id = ?", thread_id)
         tx.publish("conversation", target)

@@ -42,7 +42,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class SendMessage(Address, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Exactly one of `to` (a number with + and country code), `contact_id`, `recipient` (a WhatsApp user id) and
     `conversation_id`; `type` and the object of that name. `channel_id` may be left out when there is one number, or
-    one that was used with this contact before. Files are given by `link`, or by the `id` of an uploaded one."""
+    one that was used with this contact before. Files are given by `link`, or by the `id` of an uploaded one; the
+    language of a template may also be the bare code. `context` quotes a message, by our id or WhatsApp's."""
 
     type: Literal["text", "image", "video", "audio", "document", "sticker", "location", "contacts", "reaction",
                   "interactive", "template"]
@@ -66,11 +67,14 @@ def read_send(body: Any) -> tuple[Address, OutboundMessage]:
         raise Invalid.field("body", "must be an object")
     names = Address.__struct_fields__
     given = {name: value for name, value in body.items() if name in names}
+    # Generated clients spell out every field they know; null is the same as nothing.
+    said = {name: value for name, value in body.items()
+            if name not in names and (value is not None or name not in SendMessage.__struct_fields__)}
     _, problems = read(Address, given)
     problems += _whom_problems(given)
     message = None
     try:
-        message = parse_message({name: value for name, value in body.items() if name not in names})
+        message = parse_message(said)
     except Invalid as error:
         problems += [(problem.field, problem.message) for problem in error.errors]
     if problems or message is None:

@@ -21,9 +21,9 @@ async def keep(tx: Transaction, channel_id: str, wamid: str, kind: str, at: int,
         "content_json = excluded.content_json WHERE excluded.at >= early_change.at",
         channel_id, wamid, kind, at, _json(content))
     # The words of a message that was taken back are not kept here either, whichever of the two is told first.
-    await tx.execute("DELETE FROM early_change WHERE channel_id = ?1 AND target_wamid = ?2 AND kind = 'edit' AND EXISTS "
-                     "(SELECT 1 FROM early_change WHERE channel_id = ?1 AND target_wamid = ?2 AND kind = 'revoke')",
-                     channel_id, wamid)
+    await tx.execute("DELETE FROM early_change WHERE channel_id = ?1 AND target_wamid = ?2 AND kind = 'edit' "
+                     "AND EXISTS (SELECT 1 FROM early_change WHERE channel_id = ?1 AND target_wamid = ?2 "
+                     "AND kind = 'revoke')", channel_id, wamid)
     await apply_waiting(tx, channel_id, wamid)
 
 
@@ -49,8 +49,8 @@ async def _apply(tx: Transaction, message_id: str, kind: str, at: int, content: 
                          content["text"], _json(content["content"]), at, message_id, at)
     elif kind == "revoke":
         # What the sender took back is not kept: only that there was something.
-        await tx.execute("UPDATE message SET revoked_at = ?, text = '', content_json = '{}' WHERE id = ?",
-                         at, message_id)
+        await tx.execute("UPDATE message SET revoked_at = ?, edited_at = NULL, text = '', content_json = '{}' "
+                         "WHERE id = ?", at, message_id)
     elif content.get("emoji"):
         side = kind.removeprefix("reaction:")
         await tx.execute("INSERT INTO reaction (message_id, side, emoji, author_name, at) VALUES (?, ?, ?, ?, ?) "

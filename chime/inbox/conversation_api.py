@@ -63,9 +63,11 @@ async def _one(here: Here, conversation_id: str) -> Conversation:
 async def list_conversations(here: Here) -> Page[ConversationAnswer]:
     query = query_of(here.request, "state", "assignee")
     limit, after = page_size(query.get("limit")), decode_cursor(query.get("cursor")) or queries.NEWEST
+    assignee = query.get("assignee")
+    if assignee == "":
+        raise Invalid.field("assignee", "Give the id of a member, or none.")
     rows: list[Conversation] = []
     for state in _states(query.get("state")):
-        assignee = query.get("assignee")
         rows += await queries.conversations_in(
             here.db, state, assignee_id=None if assignee == NOBODY else assignee, unassigned=assignee == NOBODY,
             after=after, limit=limit + 1)

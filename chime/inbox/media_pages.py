@@ -79,6 +79,8 @@ async def create_media_fetch(here: Here, media_id: str) -> Response[Any]:
         changed = await tx.execute("UPDATE media SET state = 'pending', trouble = '', attempts = 0, "
                                    "next_attempt_at = ?, created_at = ? WHERE id = ? AND state = 'failed' "
                                    "AND direction = 'in'", tx.now, tx.now, media_id)
+        if not changed and await queries.media(tx, media_id) is None:
+            raise NotFound("There is no such file.")
         if not changed:
             raise Conflict("This file is here, or on its way.")
         await tx.audit("media.fetch_requested", "media", media_id)

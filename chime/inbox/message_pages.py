@@ -13,7 +13,7 @@ from chime.errors import ChimeError, Conflict, Invalid, NotFound, Refused
 from chime.inbox import forms, queries, sending, thread
 from chime.inbox.actions import open_thread
 from chime.inbox.files import store_upload
-from chime.inbox.model import Origin
+from chime.inbox.model import Message, Origin
 from chime.inbox.pages import REPLY
 from chime.inbox.sending import Draft
 from chime.web.forms import form_fields, uploaded_file
@@ -133,8 +133,8 @@ async def list_templates(here: Here, conversation_id: str) -> Response[bytes]:
 async def create_reaction(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
     """`emoji`; empty takes ours back."""
     emoji = (await form_fields(here.request)).get("emoji", "")
-    target = await queries.message(here.db, message_id)
-    if target is None or target.conversation_id != conversation_id or target.wamid is None:
+    target = await _message_or_404(here, conversation_id, message_id)
+    if target.wamid is None:
         raise NotFound("There is no such message to react to.")
     message = parse_message({"type": "reaction", "reaction": {"message_id": target.wamid, "emoji": emoji}})
     async with here.workspace.write(here.actor) as tx:
@@ -142,9 +142,17 @@ async def create_reaction(here: Here, conversation_id: str, message_id: str) -> 
     return await _bubble(here, conversation_id, message_id)
 
 
+async def _message_or_404(here: Here, conversation_id: str, message_id: str) -> Message:
+    found = await queries.message(here.db, message_id)
+    if found is None or found.conversation_id != conversation_id:
+        raise NotFound("There is no such message.")
+    return found
+
+
 @post(_MESSAGE + "/retry", opt=REPLY, status_code=200)
 async def create_retry(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
     """Send a failed or doubtful message again."""
+    await _message_or_404(here, conversation_id, message_id)
     async with here.workspace.write(here.actor) as tx:
         await sending.retry(tx, message_id)
     return await _bubble(here, conversation_id, message_id)
@@ -153,6 +161,7 @@ async def create_retry(here: Here, conversation_id: str, message_id: str) -> Res
 @post(_MESSAGE + "/discard", opt=REPLY, status_code=200)
 async def delete_message(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
     """Take a failed or doubtful message out of the thread."""
+    await _message_or_404(here, conversation_id, message_id)
     async with here.workspace.write(here.actor) as tx:
         await sending.discard(tx, message_id)
     if not here.is_htmx and here.request.headers.get("x-csrf-token") is None:

@@ -154,6 +154,7 @@ async def create_read(here: Here, conversation_id: str) -> None:
 @post(_ONE + "/typing", opt=REPLY, status_code=204)
 async def create_typing(here: Here, conversation_id: str) -> None:
     """Somebody writes an answer: the customer's phone may show it."""
+    await thread.conversation_or_404(here, conversation_id)
     newest = await queries.last_inbound(here.db, conversation_id)
     if newest is not None:
         here.services.runner.start(here.workspace.id, verbs.SEND_TYPING, newest[0])

@@ -144,14 +144,15 @@ async def react(tx: Transaction, channel_id: str, event: MessageReacted) -> None
     await tx.execute("UPDATE conversation SET window_expires_at = max(coalesce(window_expires_at, 0), ?) WHERE id = ?",
                      event.at + WINDOW, thread.id)
     name = event.sender.name or event.sender.username or ""
-    await changes.keep(tx, channel_id, event.target_wamid, "reaction:in", event.at, {"emoji": event.emoji, "name": name})
+    await changes.keep(tx, channel_id, event.target_wamid, "reaction:in", event.at,
+                       {"emoji": event.emoji, "name": name})
 
 
 async def edit(tx: Transaction, channel_id: str, event: MessageEdited | MessageEchoed) -> None:
     """A message got other words. Works before the message itself is here."""
     if event.target_wamid:
         await changes.keep(tx, channel_id, event.target_wamid, "edit", event.at,
-                      {"text": event.text or "", "content": event.content})
+                           {"text": event.text or "", "content": event.content})
 
 
 async def revoke(tx: Transaction, channel_id: str, event: MessageRevoked | MessageEchoed) -> None:
@@ -198,7 +199,7 @@ async def echo(tx: Transaction, channel_id: str, event: MessageEchoed) -> None:
         await revoke(tx, channel_id, event)
     elif event.echo_kind == "reaction" and event.target_wamid:
         await changes.keep(tx, channel_id, event.target_wamid, "reaction:out", event.at,
-                      {"emoji": event.content.get("emoji"), "name": ""})
+                           {"emoji": event.content.get("emoji"), "name": ""})
     elif event.recipient.is_known and not await _known(tx, channel_id, event.wamid):
         await _insert_old(tx, channel_id, event, event.recipient, Origin.PHONE, Direction.OUTBOUND, Status.SENT)
 

@@ -58,7 +58,7 @@ def secured(ids: Ids) -> Any:
 
 def _add(scope: Scope, message: Message, reference: str) -> None:
     headers = MutableScopeHeaders.from_message(message)
-    if scope["raw_path"].startswith(b"/static/"):
+    if scope["raw_path"].startswith(b"/static/") and message["status"] < 400:
         # A script or picture is no document: the policy of a page would be a kilobyte for nothing.
         headers["X-Content-Type-Options"] = "nosniff"
         return

@@ -134,6 +134,9 @@ def openapi(routes: Iterable[Any], version: str) -> dict[str, Any]:
     kinds = _kinds(entries)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     by_kind = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+    for schema in components.values():
+        if "description" in schema:
+            schema["description"] = _flat(schema["description"])
     paths: dict[str, dict[str, Any]] = {}
     for entry in entries:
         paths.setdefault(entry.path, {})[entry.method.lower()] = _operation(entry, by_kind)
@@ -173,6 +176,10 @@ def _operation(entry: Described, by_kind: dict[str, Any]) -> dict[str, Any]:
             media["example"] = operation.request_example
         made["requestBody"] = {"required": True, "content": {operation.body_type: media}}
     return made
+
+
+def _flat(docstring: str) -> str:
+    return " ".join(docstring.split())
 
 
 def _words(entry: Described) -> str:
@@ -238,7 +245,7 @@ def _for_people(entry: Described) -> dict[str, Any]:
     operation = entry.operation
     return {
         "tag": operation.tag, "method": entry.method, "path": entry.path, "summary": operation.summary,
-        "description": _words(entry).replace("`", ""),
+        "description": f"{_words(entry)} {_flat(operation.body.__doc__ if operation.body else '')}".replace("`", ""),
         "parameters": [(parameter.name, parameter.where, parameter.where == "path",
                         parameter.meaning.replace("`", "")) for parameter in _parameters(entry)],
         "request_example": _example(operation.request_example),

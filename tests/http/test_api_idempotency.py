@@ -205,6 +205,31 @@ async def test_a_fault_of_ours_is_not_kept(scripting: Scripting, monkeypatch: py
     assert answer.status_code == 202 and REPLAYED not in answer.headers
 
 
+async def test_an_answer_that_cannot_be_kept_is_told_all_the_same(
+        scripting: Scripting, monkeypatch: pytest.MonkeyPatch) -> None:
+    await scripting.customer()
+    script = await scripting.script()
+    async with scripting.world.workspace(scripting.world.acme) as workspace:
+        ingest, opened = workspace.ingest, 0
+
+        def full(source: str) -> Any:
+            nonlocal opened
+            opened += source == "idempotency"
+            if source == "idempotency" and opened == 2:
+                raise Unavailable("the disk is full")
+            return ingest(source)
+
+        monkeypatch.setattr(workspace, "ingest", full)
+        first = await script.post("/api/v1/messages", json=MESSAGE, headers=key("one"))
+    assert first.status_code == 202
+    problem(await script.post("/api/v1/messages", json=MESSAGE, headers=key("one")), 409)
+    await aged(scripting, 2 * MINUTE)
+    again = await script.post("/api/v1/messages", json=MESSAGE, headers=key("one"))
+    assert again.json()["id"] == first.json()["id"]
+    await scripting.world.settle()
+    assert len(scripting.ledger) == 1
+
+
 async def test_after_two_days_a_key_is_free_again(scripting: Scripting) -> None:
     await scripting.customer()
     script = await scripting.script()

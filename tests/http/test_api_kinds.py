@@ -154,7 +154,8 @@ async def test_files_that_whatsapp_would_not_take_or_that_are_not_ours(scripting
     strange = (await theirs.post("/api/v1/media", files={"file": ("a.png", PNG, "image/png")})).json()["id"]
     own = (await script.post("/api/v1/media", files={"file": ("a.png", PNG, "image/png")})).json()["id"]
     for media_id in (strange, STRANGE_ID, "12345", "x"):
-        told = problem(await script.post("/api/v1/messages", json=TO | {"type": "image", "image": {"id": media_id}}), 404)
+        answer = await script.post("/api/v1/messages", json=TO | {"type": "image", "image": {"id": media_id}})
+        told = problem(answer, 404)
         assert "image.id" in told["detail"]
         problem(await script.get(f"/api/v1/media/{media_id}"), 404)
     video = await script.post("/api/v1/messages", json=TO | {"type": "video", "video": {"id": own}})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chime.clock import HOUR
+from chime.inbox.addressing import SendMessage
 from chime.simulator import write
 from chime.simulator.sample_templates import sample_templates
 from tests.http.api_setup import MAYA, STRANGE_ID, TEXT, Scripting, fields, problem, scripting
@@ -89,6 +90,15 @@ async def test_every_wrong_field_is_named_and_nothing_is_left(scripting: Scripti
         problem(answer, 422)
         assert fields(answer).keys() == wrong, body
     assert await scripting.count("contact") == 0 and await scripting.count("message") == 0
+
+
+async def test_fields_spelt_out_as_null_are_not_there(scripting: Scripting) -> None:
+    await scripting.customer()
+    script = await scripting.script()
+    body = {name: None for name in SendMessage.__struct_fields__} | TO | TEXT
+    assert (await script.post("/api/v1/messages", json=body)).status_code == 202
+    answer = await script.post("/api/v1/messages", json=body | {"colour": None})
+    assert fields(answer).keys() == {"colour"}
 
 
 async def test_outside_the_window_only_templates_go(scripting: Scripting) -> None:

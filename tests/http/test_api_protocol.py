@@ -99,7 +99,8 @@ async def test_bodies_that_cannot_be_read(scripting: Scripting) -> None:
     for extra in ({}, {"Idempotency-Key": "one"}):
         answer = await script.post("/api/v1/media", content=b"--b\r\nrubbish", headers=broken | extra)
         assert answer.status_code in (400, 422), answer.text
-    answer = await script.post("/api/v1/tags", json={"name": "a"}, headers={"Content-Type": "APPLICATION/json; charset=utf-8"})
+    spelt = {"Content-Type": "APPLICATION/json; charset=utf-8"}
+    answer = await script.post("/api/v1/tags", json={"name": "a"}, headers=spelt)
     assert answer.status_code == 201
 
 
