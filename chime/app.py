@@ -68,6 +68,7 @@ FEATURES: tuple[tuple[str, list[Any]], ...] = (
 )
 JOBS = [*inbound.JOBS, *inbox_jobs.JOBS, *template_jobs.JOBS, *channel_jobs.JOBS]
 
+_log = Log("app")
 SWEEP_ALL_EVERY = 10
 DRAIN_SECONDS = 8.0
 
@@ -92,7 +93,7 @@ async def build(config: Config, keys: KeyRing, *, clock: Clock | None = None, id
         asyncio.run_coroutine_threadsafe(_sweep(control, registry, runner), loop)
 
     queue = Queue(config.data_dir, ring, sweep)
-    registry.on_commit = functools.partial(_after_commit, hub, queue, clock)
+    registry.on_commit = functools.partial(_after_commit, hub, queue, runner, clock)
     return Services(
         config=config, clock=clock, ids=ids, control=control, registry=registry, graph=graph, hub=hub, queue=queue,
         runner=runner, supervisor=Supervisor(), limiter=RateLimiter(), passwords=Passwords(keys.pepper, ids),
@@ -112,12 +113,18 @@ def _work_opener(registry: Registry, control: Control, graph: GraphClient, clock
     return open_work
 
 
-def _after_commit(hub: Hub, queue: Queue, clock: Clock, workspace_id: str, committed: Committed) -> None:
+def _after_commit(hub: Hub, queue: Queue, runner: Runner, clock: Clock, workspace_id: str,
+                  committed: Committed) -> None:
     """Browsers hear of it, the queue is rung. Both may be lost in a crash; the rows are not."""
     hub.publish(workspace_id, committed.nudges)
     for job in committed.jobs:
         delay = None if job.at is None else (job.at - clock.now()) / 1000
-        queue.nudge(workspace_id, job.kind, job.id, delay=delay)
+        try:
+            queue.nudge(workspace_id, job.kind, job.id, delay=delay)
+        except Exception as error:  # whatever ails the queue's file, the change is saved and must not be refused
+            _log.error("queue.not_rung", error, kind=job.kind)
+            if delay is None:
+                runner.start(workspace_id, job.kind, job.id)
 
 
 async def _sweep(control: Control, registry: Registry, runner: Runner) -> None:

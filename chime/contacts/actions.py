@@ -89,20 +89,23 @@ async def _lead(tx: Transaction, contact_id: str, person: Person) -> None:
 
 async def _absorb(tx: Transaction, *, kept: str, gone: str) -> None:
     """Two contacts turned out to be one person. Threads are moved by the inbox, which reads who absorbed whom."""
-    phone, user_id, parent_user_id, name = (await tx.rows(
-        "SELECT phone, user_id, parent_user_id, name FROM contact WHERE id = ?", gone))[0]
+    phone, user_id, parent_user_id, name, fields, consent, consent_at = (await tx.rows(
+        "SELECT phone, user_id, parent_user_id, name, fields_json, marketing_consent, consent_at FROM contact "
+        "WHERE id = ?", gone))[0]
     await tx.execute("UPDATE contact SET phone = NULL, user_id = NULL, parent_user_id = NULL, deleted_at = ? "
                      "WHERE id = ?", tx.now, gone)
     await tx.execute("UPDATE contact SET phone = coalesce(phone, ?2), user_id = coalesce(user_id, ?3), "
-                     "parent_user_id = coalesce(parent_user_id, ?4), name = CASE name WHEN '' THEN ?5 ELSE name END "
-                     "WHERE id = ?1", kept, phone, user_id, parent_user_id, name)
+                     "parent_user_id = coalesce(parent_user_id, ?4), name = CASE name WHEN '' THEN ?5 ELSE name END, "
+                     "fields_json = json_patch(?6, fields_json) WHERE id = ?1",
+                     kept, phone, user_id, parent_user_id, name, fields)
+    # Of two consents the refusal counts: nobody is written to who said no under either name.
+    await tx.execute("UPDATE contact SET consent_at = coalesce(max(consent_at, ?3), consent_at, ?3), "
+                     "marketing_consent = CASE WHEN ?2 = 'opted_out' OR marketing_consent = 'unknown' THEN ?2 "
+                     "ELSE marketing_consent END WHERE id = ?1", kept, consent, consent_at)
     await tx.execute("UPDATE contact_identity SET contact_id = ? WHERE contact_id = ?", kept, gone)
     await tx.execute("UPDATE OR IGNORE contact_tag SET contact_id = ? WHERE contact_id = ?", kept, gone)
     await tx.execute("DELETE FROM contact_tag WHERE contact_id = ?", gone)
     await tx.execute("UPDATE consent_event SET contact_id = ? WHERE contact_id = ?", kept, gone)
-    # Of two consents the refusal counts: nobody is written to who said no under either name.
-    await tx.execute("UPDATE contact SET marketing_consent = 'opted_out' WHERE id = ? AND EXISTS "
-                     "(SELECT 1 FROM contact WHERE id = ? AND marketing_consent = 'opted_out')", kept, gone)
     await tx.audit("contact.merged", "contact", kept, absorbed=gone)
 
 

@@ -65,6 +65,8 @@ async def dispatch(tx: Transaction, callback_key: bytes, event: Event) -> None:
             await _standby(tx, callback_key, event)
         case HistoryReceived():
             await inbox.history(tx, await _channel(tx, event), event)
+            if event.errors:  # the owner declined, or Meta could not read the phone
+                await _record(tx, event)
         case IdentityChanged():
             if await _first(tx, event):
                 await inbox.change_identity(tx, await _channel(tx, event), event)

@@ -19,7 +19,9 @@ EDIT = {"permission": Permission.CONTACTS_EDIT}
 _ONE = "/w/{slug:str}/contacts/{contact_id:str}"
 
 
-async def _panel(here: Here, contact_id: str, *, error: Invalid | None = None) -> Response[Any]:
+async def _panel(here: Here, contact_id: str, *, error: Invalid | None = None,
+                 typed: dict[str, str] | None = None) -> Response[Any]:
+    """The panel as it is now; with an error, what was typed and what is wrong with it."""
     found = await contacts.contact(here.db, contact_id)
     if found is None:
         raise NotFound("There is no such contact.")
@@ -30,7 +32,7 @@ async def _panel(here: Here, contact_id: str, *, error: Invalid | None = None) -
     current = here.request.headers.get("hx-current-url", "")
     others = [row for row in threads if row.id not in current]
     return here.page("inbox/_panel.html", status=422 if error else 200, contact=ContactView.of(found),
-                     other_conversations=others, errors=here.problems(error) if error else {})
+                     other_conversations=others, errors=here.problems(error) if error else {}, typed=typed or {})
 
 
 @post(_ONE, opt=EDIT, status_code=200)
@@ -40,7 +42,7 @@ async def edit_contact(here: Here, contact_id: str) -> Response[Any]:
         async with here.workspace.write(here.actor) as tx:
             await contacts.edit(tx, contact_id, name=fields.get("name", ""))
     except Invalid as error:
-        return await _panel(here, contact_id, error=error)
+        return await _panel(here, contact_id, error=error, typed=fields)
     return await _panel(here, contact_id)
 
 
@@ -51,7 +53,7 @@ async def create_tag(here: Here, contact_id: str) -> Response[Any]:
         async with here.workspace.write(here.actor) as tx:
             await contacts.add_tag(tx, contact_id, fields.get("name", ""))
     except Invalid as error:
-        return await _panel(here, contact_id, error=error)
+        return await _panel(here, contact_id, error=error, typed=fields)
     return await _panel(here, contact_id)
 
 
@@ -72,9 +74,10 @@ async def create_consent(here: Here, contact_id: str) -> Response[Any]:
             await contacts.record_consent(tx, contact_id, marketing, source="agent",
                                           evidence=fields.get("evidence", ""))
     except ValueError:
-        return await _panel(here, contact_id, error=Invalid.field("marketing", "Say whether they agree or refuse."))
+        return await _panel(here, contact_id, typed=fields,
+                            error=Invalid.field("marketing", "Say whether they agree or refuse."))
     except Invalid as error:
-        return await _panel(here, contact_id, error=error)
+        return await _panel(here, contact_id, error=error, typed=fields)
     return await _panel(here, contact_id)
 
 

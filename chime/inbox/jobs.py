@@ -186,7 +186,7 @@ async def fetch_media(work: Work, media_id: str) -> None:
         written = await workspace.files.write(media_id, _download(work, place.url, token))
     except GraphRefused as refusal:
         # A fresh address that is not found twice means that Meta let the file go.
-        gone = refusal.failure.code in (100, 131052, 131009) or (refusal.http_status == 404 and stored.attempts > 0)
+        gone = refusal.failure.code in (33, 100, 131052, 131009) or (refusal.http_status == 404 and stored.attempts > 0)
         await _fetch_failed(work, media_id, stored.attempts, "expired" if gone else "refused", again=not gone)
     except MediaTooLarge:
         await _fetched(work, media_id, "failed", "too_large")

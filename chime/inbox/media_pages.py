@@ -18,7 +18,7 @@ from chime.inbox.receive import FETCH_MEDIA
 from chime.web.headers import MEDIA_POLICY
 from chime.web.here import Here
 
-_RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 # Shown inside our pages; everything else is only ever downloaded. SVG is a document with scripts, not a picture.
 _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "audio/aac", "audio/amr", "audio/mpeg",
                      "audio/mp4", "audio/ogg", "video/mp4", "video/3gpp"})
@@ -30,13 +30,17 @@ async def show_media(here: Here, media_id: str) -> Response[Any]:
 
 
 async def served(here: Here, media_id: str) -> Response[Any]:
-    """The bytes, or the part a player asks for. Raises NotFound."""
+    """The bytes, or the part a player asks for, or that the browser has them already. Raises NotFound."""
     stored = await queries.media(here.db, media_id)
     if stored is None or stored.state is not MediaState.READY:
         raise NotFound("This file is not here.")
     size = here.workspace.files.size(media_id)
     headers = _headers(stored, download="download" in here.request.query_params)
-    status, start, end = _span(here.request.headers.get("range", ""), size)
+    asked, tag = here.request.headers, headers["ETag"]
+    if {known.strip().removeprefix("W/") for known in asked.get("if-none-match", "").split(",")} & {tag, "*"}:
+        return Response(b"", status_code=304, headers=headers)
+    # A part is only good for who has the rest of the very same file.
+    status, start, end = _span(asked.get("range", "") if asked.get("if-range", tag) == tag else "", size)
     if status == 416:
         return Response(b"", status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
     headers["Content-Length"] = str(end - start)
@@ -56,15 +60,16 @@ def _headers(stored: StoredMedia, *, download: bool) -> dict[str, str]:
     name = stored.filename or f"{stored.kind}-{stored.id[-6:]}"
     disposition = f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"
     return {"Content-Disposition": disposition, "Content-Security-Policy": MEDIA_POLICY, "Accept-Ranges": "bytes",
-            "Cache-Control": "private, max-age=86400, immutable"}
+            "Cache-Control": "private, max-age=86400, immutable", "ETag": f'"{stored.id}"'}
 
 
 def _span(header: str, size: int) -> tuple[int, int, int]:
-    """Status and the half-open span of bytes a Range header asks for; one range only, as players do."""
-    found = _RANGE.match(header.strip())
-    if not found or found.group(0) == "bytes=-":
+    """Status and the half-open span of bytes a Range header asks for; one range only, as players do. What makes no
+    sense counts as not asked (RFC 9110)."""
+    found = _RANGE.fullmatch(header.strip())
+    first, last = found.groups() if found else ("", "")
+    if not (first or last) or (first and last and int(first) > int(last)):
         return 200, 0, size
-    first, last = found.groups()
     if not first:
         start, end = max(0, size - int(last)), size
     else:
@@ -74,11 +79,12 @@ def _span(header: str, size: int) -> tuple[int, int, int]:
 
 @post("/w/{slug:str}/media/{media_id:str}/fetch", opt=REPLY, status_code=200)
 async def create_media_fetch(here: Here, media_id: str) -> Response[Any]:
-    """Try once more to get a customer's file from Meta."""
+    """Try at once to get a customer's file that could not be had so far."""
     async with here.workspace.write(here.actor) as tx:
         changed = await tx.execute("UPDATE media SET state = 'pending', trouble = '', attempts = 0, "
-                                   "next_attempt_at = ?, created_at = ? WHERE id = ? AND state = 'failed' "
-                                   "AND direction = 'in'", tx.now, tx.now, media_id)
+                                   "next_attempt_at = ?, created_at = ? WHERE id = ? AND direction = 'in' "
+                                   "AND (state = 'failed' OR (state = 'pending' AND trouble <> ''))",
+                                   tx.now, tx.now, media_id)
         if not changed and await queries.media(tx, media_id) is None:
             raise NotFound("There is no such file.")
         if not changed:

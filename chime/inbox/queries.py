@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -54,6 +55,7 @@ _COUNTS = {
 }
 _SEARCH = (" AND (contact.name LIKE ? ESCAPE '\\' OR contact.profile_name LIKE ? ESCAPE '\\' "
            "OR contact.username LIKE ? ESCAPE '\\' OR contact.phone LIKE ? ESCAPE '\\')")
+_LIKE_A_NUMBER = re.compile(r"[\d\s+().\-/]+")
 
 
 async def conversations(db: Db, view: View, *, user_id: str, search: str = "",
@@ -63,7 +65,8 @@ async def conversations(db: Db, view: View, *, user_id: str, search: str = "",
     where = _VIEWS[view]
     if search:
         plain = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        digits = "".join(character for character in search if character.isdigit())
+        # Only what is written like a number is looked for in numbers: nearly all of them hold the 5 of "table 5".
+        digits = "".join(filter(str.isdigit, search)) if _LIKE_A_NUMBER.fullmatch(search) else ""
         where += _SEARCH
         values += [f"%{plain}%", f"%{plain}%", f"%{plain.removeprefix('@')}%", f"%{digits or plain}%"]
     return await db.all(Conversation, _CONVERSATION + where + _PAGE, *values, *after, limit)

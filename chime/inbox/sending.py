@@ -222,11 +222,12 @@ async def put_back(tx: Transaction, message_id: str, *, at: int) -> None:
 
 async def accepted(tx: Transaction, claim: Claim, wamid: str) -> None:
     """Meta took it: from here its id leads, and statuses that came before this answer are applied."""
-    # A status may have named it already through the callback data, and moved it on.
-    await tx.execute("UPDATE message SET wamid = coalesce(wamid, ?), error_code = NULL, error_title = NULL, "
-                     "error_what_to_do = NULL WHERE id = ?", wamid, claim.message_id)
-    await tx.execute("UPDATE message SET status = 'sent', sent_at = coalesce(sent_at, ?), next_attempt_at = NULL "
-                     "WHERE id = ? AND status IN ('sending', 'unconfirmed')", tx.now, claim.message_id)
+    # A status may have named it already through the callback data, and moved it on, perhaps to `failed` with a reason.
+    await tx.execute("UPDATE message SET wamid = coalesce(wamid, ?), sent_at = coalesce(sent_at, ?) WHERE id = ?",
+                     wamid, tx.now, claim.message_id)
+    await tx.execute("UPDATE message SET status = 'sent', next_attempt_at = NULL, error_code = NULL, "
+                     "error_title = NULL, error_what_to_do = NULL WHERE id = ? AND status IN ('sending', "
+                     "'unconfirmed')", claim.message_id)
     await statuses.apply_waiting(tx, claim.channel_id, claim.message_id, wamid)
     await changes.apply_waiting(tx, claim.channel_id, wamid)
     _tell(tx, claim)

@@ -26,11 +26,11 @@ def ogg_from_webm(webm: bytes) -> bytes:
     """The Ogg file. Raises NotARecording."""
     try:
         head, packets = _read(webm)
-    except (IndexError, struct.error) as error:
-        raise NotARecording("the file ends early") from error
-    if head is None or not packets:
-        raise NotARecording("no Opus sound in it")
-    return _write(head, packets)
+        if head is None or not packets:
+            raise NotARecording("no Opus sound in it")
+        return _write(head, packets)
+    except (IndexError, struct.error, RecursionError) as error:
+        raise NotARecording("the file ends early, or boxes lie in boxes without end") from error
 
 
 def _number(data: bytes, at: int, *, keep_marker: bool) -> tuple[int, int, bool]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,18 @@ class _JsonSerializer(Serializer):  # type: ignore[misc]
     """Huey's default is pickle, which would make whoever can write the queue file able to run code."""
 
     def _serialize(self, data: Any) -> bytes:
-        return json.dumps(data._asdict() if hasattr(data, "_asdict") else data).encode()
+        return json.dumps(data._asdict() if hasattr(data, "_asdict") else data, default=datetime.isoformat).encode()
 
     def _deserialize(self, data: bytes) -> Any:
         from huey.registry import Message
 
         found = json.loads(data)
-        return Message(**found) if isinstance(found, dict) and "id" in found and "name" in found else found
+        if not isinstance(found, dict) or "id" not in found or "name" not in found:
+            return found
+        for moment in ("eta", "expires_resolved"):
+            if found.get(moment):
+                found[moment] = datetime.fromisoformat(found[moment])
+        return Message(**found)
 
 
 class _BellStorage(SqliteStorage):  # type: ignore[misc]

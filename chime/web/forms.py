@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.datastructures import UploadFile
+from litestar.datastructures import FormMultiDict, UploadFile
 from litestar.exceptions import HTTPException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from chime.errors import ChimeError, Invalid
 from chime.whatsapp.shape import read
@@ -24,12 +25,19 @@ class BadRequest(ChimeError):
     title = "The request cannot be read"
 
 
-async def form_fields(request: AnyRequest) -> dict[str, str]:
-    """The text fields of a form (urlencoded or multipart), NUL bytes taken out, each at most 20,000 characters."""
+async def read_form(request: AnyRequest) -> FormMultiDict:
+    """A form, urlencoded or multipart. Raises BadRequest for what is none; one that is too large stays a 413."""
     try:
-        form = await request.form()
+        return await request.form()
+    except RequestEntityTooLarge:
+        raise
     except (HTTPException, ValueError) as error:
         raise BadRequest("The form could not be read.") from error
+
+
+async def form_fields(request: AnyRequest) -> dict[str, str]:
+    """The text fields of a form, NUL bytes taken out, each at most 20,000 characters."""
+    form = await read_form(request)
     fields: dict[str, str] = {}
     for name, value in form.multi_items():
         if isinstance(value, str):
@@ -41,11 +49,7 @@ async def form_fields(request: AnyRequest) -> dict[str, str]:
 
 async def uploaded_file(request: AnyRequest, name: str) -> UploadFile:
     """The file of a form. Raises Invalid naming the field."""
-    try:
-        form = await request.form()
-    except (HTTPException, ValueError) as error:
-        raise BadRequest("The upload could not be read.") from error
-    value = form.get(name)
+    value = (await read_form(request)).get(name)
     if not isinstance(value, UploadFile):
         raise Invalid.field(name, "Choose a file.")
     return value

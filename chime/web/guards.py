@@ -7,7 +7,6 @@ ones. The guard runs before anything is opened, so a refused request touches no 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Request
 from litestar.connection import ASGIConnection
@@ -16,6 +15,7 @@ from litestar.handlers import BaseRouteHandler
 from chime.errors import ChimeError, Forbidden, NotFound, NotSignedIn, TooMany
 from chime.security.limits import API_LIMITS
 from chime.security.permissions import Permission
+from chime.web.forms import read_form
 from chime.web.identity import Identity
 from chime.web.services import Services
 
@@ -72,7 +72,7 @@ def _from_our_page(connection: Connection, handler: BaseRouteHandler) -> None:
     if site is not None and site not in ("same-origin", "none"):
         raise NotFromHere("This form was sent from another site.")
     origin = connection.headers.get("origin")
-    if origin is not None and origin != "null" and urlsplit(origin).netloc != connection.headers.get("host"):
+    if origin is not None and origin != "null" and origin.partition("://")[2] != connection.headers.get("host"):
         raise NotFromHere("This form was sent from another site.")
 
 
@@ -85,8 +85,7 @@ async def _same_site(services: Services, connection: Connection, identity: Ident
         raise NotFromHere("This request was sent from another site.")
     token = connection.headers.get("x-csrf-token")
     if token is None:
-        form = await Request(connection.scope, connection.receive, connection.send).form()
-        value = form.get("csrf_token")
+        value = (await read_form(Request(connection.scope, connection.receive, connection.send))).get("csrf_token")
         token = value if isinstance(value, str) else ""
     if not services.pages.is_csrf_token(identity.session_id, token):
         raise NotFromHere("The page was open too long, or it is not ours. Load it again; nothing was changed.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from chime.ids import Ids
 
@@ -56,7 +56,7 @@ def secured(ids: Ids) -> Any:
     return middleware
 
 
-def _add(scope: Scope, message: Message, reference: str) -> None:
+def _add(scope: Scope, message: HTTPResponseStartEvent, reference: str) -> None:
     headers = MutableScopeHeaders.from_message(message)
     if scope["raw_path"].startswith(b"/static/") and message["status"] < 400:
         # A script or picture is no document: the policy of a page would be a kilobyte for nothing.

@@ -16,14 +16,13 @@ from typing import Any
 import msgspec
 from litestar import Request
 from litestar.datastructures import UploadFile
-from litestar.exceptions import HTTPException
 from litestar.response import Response
 
 from chime.clock import HOUR, MINUTE
 from chime.errors import Conflict, Invalid, Unavailable
 from chime.log import Log
 from chime.web import errors
-from chime.web.forms import BadRequest
+from chime.web.forms import read_form
 from chime.web.here import Here
 
 HEADER = "Idempotency-Key"
@@ -119,10 +118,7 @@ async def _hash(request: AnyRequest) -> bytes:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         hashed.update(await request.body())
         return hashed.digest()
-    try:
-        form = await request.form()
-    except (HTTPException, ValueError) as error:
-        raise BadRequest("The form could not be read.") from error
+    form = await read_form(request)
     for name, value in sorted(form.multi_items(), key=lambda item: item[0]):
         part = await _of_file(value) if isinstance(value, UploadFile) else (str(value),)
         hashed.update(msgspec.json.encode((name, *part)) + b"\n")

@@ -20,7 +20,7 @@ import msgspec
 
 _LARGEST = 2**63 - 1
 _MILLISECONDS_SINCE = 100_000_000_000  # as seconds this is the year 5138, so a larger number counts milliseconds
-_LATEST = 253_402_300_799_000  # the end of the year 9999
+_LATEST = 253_370_764_799_000  # the end of the year 9998: has a date in every zone, and so has the day after
 _HEX_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _BUSINESS_SCOPED = re.compile(r"[A-Za-z]{2}\.\S{1,200}")
 _PARENT = re.compile(r"[A-Za-z]{2}\.ENT\.\S{1,200}")

@@ -19,6 +19,8 @@ from chime.workspaces.keys import KeyRing
 from chime.workspaces.transaction import AfterCommit, Writes
 
 T = TypeVar("T")
+# Seconds for which a look at the file counts; at thousands of webhooks a second even a cheap look adds up.
+LOOK_EVERY = 0.02
 
 
 class WorkspaceRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,8 @@ class Control:
         self._apps: dict[str, OpenApp | None] = {}
         self._routes: dict[str, Route | None] = {}
         self._version: Any = None
+        self._clock = clock
+        self._looked_at = 0.0
 
     @classmethod
     async def open(cls, data_dir: Path, keys: KeyRing, clock: Clock, ids: Ids,
@@ -129,6 +133,10 @@ class Control:
         return [row[0] for row in rows]
 
     async def _forget_when_changed(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = now
         version = await self.db.value("PRAGMA data_version")
         if version != self._version:
             self._apps.clear()

@@ -1,5 +1,5 @@
-"""What machines and lost people ask: is it alive, can it be used, how is it doing, whom to tell of a hole; and that every
-refusal can be found in the log by its reference.
+"""What machines and lost people ask: is it alive, can it be used, how is it doing, whom to tell of a hole; and that
+every refusal can be found in the log by its reference.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from chime.clock import HOUR
 from tests.support.webhook_bodies import (
     DANA,
     Customer,
-    account_body,
     body,
     bubble,
     change,
@@ -23,12 +20,12 @@ from tests.support.webhook_bodies import (
     message,
     rows,
     seconds,
-    statuses,
+    system,
     take,
     text,
     thread_page,
 )
-from tests.support.world import ACME_NUMBER, World, running_world
+from tests.support.world import ACME_NUMBER, World
 
 FILE = b"\xff\xd8\xff\xe0 a small picture " * 9
 SHA = base64.b64encode(hashlib.sha256(FILE).digest()).decode()
@@ -161,7 +158,9 @@ async def test_a_customer_known_by_username_only_is_a_customer_like_any_other(wo
     assert all(words in page for words in ("first", "second", "third", "@noor.makes", "known by username"))
     # The reply goes to the user id, never to digits read out of it.
     alice = await world.session("alice")
-    world.simulator.world.add_customer(name="Noor", phone=None, user_id="US.Noor01", username="noor.makes")
+    noor = world.simulator.world.add_customer(name="Noor", phone=None, user_id="US.Noor01", username="noor.makes")
+    written = world.simulator.world.conversation(noor, ACME_NUMBER.phone_number_id)
+    written.window_until = world.clock.now() + HOUR
     answer = await alice.post(f"/w/acme/inbox/{conversation_id}/messages", data={"type": "text", "text": "Hello Noor"})
     assert answer.status_code == 200, answer.text
     await world.settle()
@@ -199,19 +198,13 @@ async def test_reactions_edits_and_deletions_also_before_their_message(world: Wo
     assert not any("of 3" in row[0] or "worse words" in row[0] for row in kept), "what was taken back is not kept"
 
 
-def moved(wamid: str, at: int, phone: str | None, **system: Any) -> dict[str, Any]:
-    """A system message: no `contacts[]`, and no `from` when no number may be told."""
-    item = {"id": wamid, "timestamp": str(at), "type": "system", "system": system}
-    return change(ACME_NUMBER, messages=[{**item, "from": phone} if phone else item])
-
-
 async def test_a_customer_who_changes_number_or_id_stays_one_customer(world: World) -> None:
     at = seconds(world, 100)
     after = Customer("Dana R", "14155550999", "US.NEW1")
     hidden = Customer("Dana R", None, "US.NEW2")
-    number = moved("wamid.s1", at + 10, "14155550123", type="user_changed_number", body="Dana changed…",
+    number = system(ACME_NUMBER, "wamid.s1", at + 10, "14155550123", type="user_changed_number", body="Dana changed…",
                    wa_id="14155550999", user_id="US.NEW1", previous_user_id="US.7Hq2mZ90")
-    user_id = moved("wamid.s2", at + 30, None, type="user_changed_user_id", user_id="US.NEW2",
+    user_id = system(ACME_NUMBER, "wamid.s2", at + 30, None, type="user_changed_user_id", user_id="US.NEW2",
                     previous_user_id="US.NEW1")
     for sent in (inbound(ACME_NUMBER, DANA, text(DANA, "wamid.i1", at, "old number")), number,
                  inbound(ACME_NUMBER, after, text(after, "wamid.i2", at + 20, "new number")),
@@ -260,8 +253,76 @@ async def test_two_contacts_that_turn_out_to_be_one_person_become_one_thread(wor
     await take(world, body(ACME_NUMBER, both))
     assert await rows(world, world.acme, "SELECT phone, user_id FROM contact WHERE deleted_at IS NULL") == [
         (DANA.phone, DANA.user_id)]
-    [(conversation_id, state, unread)] = await rows(world, world.acme, "SELECT id, state, unread_count FROM conversation")
+    [(conversation_id, state, unread)] = await rows(
+        world, world.acme, "SELECT id, state, unread_count FROM conversation")
     assert (state, unread) == ("open", 3 if how == "message" else 2), "what nobody read must not end up resolved"
     page = await thread_page(world, conversation_id)
     assert "by phone" in page and "by name" in page
     assert "User requested" not in page and ("Refused" in page) == (how == "preference")
+
+
+async def test_what_the_phone_sent_and_remembers_raises_nothing(world: World) -> None:
+    """Echoes and history are shown; they open no window, count as unread for nobody and reopen nothing."""
+    at = seconds(world, 1000)
+    ends = {"from": "15550100200", "to": DANA.phone, "to_user_id": DANA.user_id}
+    echoes = [{**ends, "id": "wamid.o1", "timestamp": str(at), "type": "text", "text": {"body": "from the counter"}},
+              {**ends, "id": "wamid.o2", "timestamp": str(at + 1), "type": "text", "text": {"body": "oops"}},
+              {**ends, "id": "wamid.o3", "timestamp": str(at + 2), "type": "revoke",
+               "revoke": {"original_message_id": "wamid.o2"}}]
+    old = [{"from": "15550100200", "to": DANA.phone, "id": "wamid.h1", "timestamp": str(at - 9000), "type": "text",
+            "text": {"body": "an old answer"}, "history_context": {"status": "READ"}},
+           {"from": DANA.phone, "id": "wamid.h2", "timestamp": str(at - 9001), "type": "text",
+            "text": {"body": "an old question"}, "history_context": {"status": "READ"}},
+           {"from": DANA.phone, "id": "wamid.h3", "timestamp": str(at - 9002), "type": "media_placeholder"}]
+    chunk = {"metadata": {"phase": 0, "chunk_order": 1, "progress": 55}, "threads": [
+        {"id": DANA.phone, "context": {"wa_id": DANA.phone, "user_id": DANA.user_id}, "messages": old}]}
+    declined = {"errors": [{"code": 2593109, "title": "History sharing is turned off"}]}
+    past = change(ACME_NUMBER, "history", history=[chunk, declined])
+    sent = change(ACME_NUMBER, "smb_message_echoes", contacts=[contact(DANA)], message_echoes=echoes)
+    await take(world, body(ACME_NUMBER, sent, past))
+    [(conversation_id,)] = await rows(world, world.acme, "SELECT id FROM conversation")
+    alice = await world.session("alice")
+    assert (await alice.post(f"/w/acme/inbox/{conversation_id}/closure")).status_code == 303
+    await take(world, body(ACME_NUMBER, change(ACME_NUMBER, "smb_message_echoes", message_echoes=[
+        {**echoes[0], "id": "wamid.o4"}]), past, sent))
+    assert await rows(world, world.acme, "SELECT state, unread_count, window_expires_at FROM conversation") == [
+        ("closed", 0, None)]
+    found = {row[0]: row[1:] for row in await rows(
+        world, world.acme, "SELECT wamid, id, direction, status FROM message")}
+    assert {wamid: row[1:] for wamid, row in found.items()} == {
+        "wamid.o1": ("out", "sent"), "wamid.o2": ("out", "sent"), "wamid.o4": ("out", "sent"),
+        "wamid.h1": ("out", "read"), "wamid.h2": ("in", "received")}
+    page = await thread_page(world, conversation_id)
+    assert "From the phone" in bubble(page, found["wamid.o1"][0])
+    assert "This message was deleted" in bubble(page, found["wamid.o2"][0]) and "oops" not in page
+    assert "an old question" in page and 'data-open="false"' in page
+    assert await rows(world, world.acme, "SELECT field FROM webhook_event") == [("HistoryReceived",)], "who declined"
+
+
+async def test_groups_calls_copies_and_what_belongs_to_no_message(world: World) -> None:
+    at = seconds(world, 100)
+    sam = Customer("Sam K", "14155550177")
+    for place, member in enumerate((DANA, sam)):
+        item = {**text(member, f"wamid.g{place}", at + place, f"said by {member.name}"), "group_id": "Y2FwaQ=="}
+        await take(world, body(ACME_NUMBER, inbound(ACME_NUMBER, member, item)))
+    [(group_id,)] = await rows(world, world.acme, "SELECT id FROM conversation")
+    page = await thread_page(world, group_id)
+    assert "said by Dana R" in page and '<span class="sr">Sam K:</span>' in page
+    call = {"id": "wacid.C1", "from": sam.phone, "to": "15550100200", "direction": "USER_INITIATED"}
+    calls = [{**call, "event": "connect", "timestamp": str(at + 5)},
+             {**call, "event": "terminate", "status": "FAILED", "timestamp": str(at + 7)}]
+    copy = {"contacts": [contact(sam)], "messages": [text(sam, "wamid.sb", at + 9, "to the other app")]}
+    await take(world, body(
+        ACME_NUMBER,
+        change(ACME_NUMBER, "calls", calls=calls),
+        change(ACME_NUMBER, "standby", standby=copy),
+        change(ACME_NUMBER, errors=[{"code": 130429, "title": "Rate limit hit"}]),
+        change(ACME_NUMBER, user_actions=[{"action_type": "marketing_messages_link_click", "timestamp": at,
+                                           "marketing_messages_link_click_data": {"click_id": "c1"}}])))
+    [(sam_id, window)] = await rows(world, world.acme, "SELECT id, window_expires_at FROM conversation WHERE id <> ?",
+                                    group_id)
+    assert window == (at + 9) * 1000 + 24 * HOUR
+    page = await thread_page(world, sam_id)
+    assert all(words in page for words in ("The customer called", "A call ended", "to the other app"))
+    kept = await rows(world, world.acme, "SELECT field FROM webhook_event ORDER BY field")
+    assert kept == [("AccountErrors",), ("LinkClicked",), ("StandbyReceived",)]

@@ -272,7 +272,8 @@ async def test_no_other_site_can_use_a_signed_in_browser(world: World) -> None:
 async def test_nobody_can_be_signed_in_from_another_site(world: World, browser: httpx.AsyncClient) -> None:
     form = {"email": "bob@example.com", "password": PASSWORD}
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"},
-                    {"Origin": world.base + ".evil.example"}):
+                    {"Origin": world.base + ".evil.example"},
+                    {"Origin": "http://["}, {"Origin": "null://"}):
         answer = await browser.post("/sign-in", data=form, headers=headers)
         assert answer.status_code == 403 and "set-cookie" not in answer.headers, headers
     assert (await browser.post("/sign-in", data=form, headers={"Origin": world.base})).status_code == 303

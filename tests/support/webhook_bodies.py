@@ -64,6 +64,12 @@ def inbound(number: Number, customer: Customer, *items: dict[str, Any]) -> dict[
     return change(number, contacts=[contact(customer)], messages=list(items))
 
 
+def system(number: Number, wamid: str, at: int, phone: str | None, **part: Any) -> dict[str, Any]:
+    """A change with a system message: no `contacts[]`, and no `from` when no number may be told."""
+    item = {"id": wamid, "timestamp": str(at), "type": "system", "system": part}
+    return change(number, messages=[{**item, **_given({"from": phone})}])
+
+
 def statuses(number: Number, *items: dict[str, Any]) -> dict[str, Any]:
     """A change with statuses."""
     return change(number, statuses=list(items))

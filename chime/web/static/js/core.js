@@ -109,8 +109,11 @@ document.addEventListener('htmx:response:error', async ({ detail: { ctx } }) => 
   toast({ text: await explain(status, ctx.text), error: true });
 });
 
+/** Whether the page asked by itself to stay up to date; nobody waits for such an answer. */
+export const isRefresh = (source) => ['list', 'thread', 'messages'].includes(source?.id);
+
 document.addEventListener('htmx:error', ({ detail }) => {
-  if (detail.ctx?.sourceElement?.id !== 'list') toast({ text: words('failed_request'), error: true });
+  if (!isRefresh(detail.ctx?.sourceElement)) toast({ text: words('failed_request'), error: true });
 });
 
 /* Toasts */

@@ -3,7 +3,7 @@
  * Nothing here holds an element for longer than a moment: panes are replaced by clicks, by history and by live updates,
  * so handlers are delegated and look up what is there.
  */
-import { byId, confirmed, copy, explain, htmx, openMenu, send, toast, words } from './core.js';
+import { byId, confirmed, copy, explain, htmx, isRefresh, openMenu, send, toast, words } from './core.js';
 import { subscribe } from './live.js';
 import { moveTabStop, openThread, receive, scrollToEnd } from './thread.js';
 
@@ -19,10 +19,15 @@ const stale = { messages: new Set(), state: false, conversations: new Set() };
 let gatherTimer;
 let listTimer;
 let listAt = 0;
+let missed = false; // a refresh got no answer; it is made up for when the connection is back
 
 subscribe((kind, data) => {
-  if (kind === 'resync') resync();
+  if (kind === 'resync' || (kind === 'connected' && missed)) resync();
   if (kind === 'nudge') note(data);
+});
+
+document.addEventListener('htmx:error', ({ detail }) => {
+  if (isRefresh(detail.ctx?.sourceElement)) missed = true;
 });
 
 function note({ topic, id, conversation }) {
@@ -42,7 +47,7 @@ async function fetchThread() {
   stale.messages.clear();
   stale.state = false;
   if (!thread) return;
-  if (ids.length) await fetchMessages(thread, ids).catch(() => ids.forEach((id) => stale.messages.add(id)));
+  if (ids.length) await fetchMessages(thread, ids).catch(() => { missed = true; });
   if (state) fetchState();
 }
 
@@ -76,6 +81,7 @@ function fetchList() {
 
 /** After a gap: everything shown is fetched once more. */
 function resync() {
+  missed = false;
   planList();
   const thread = openThread();
   if (!thread) return;
@@ -124,6 +130,7 @@ let shownThread;
 document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
   if (ctx.sourceElement?.id === 'list') stale.conversations.clear();
   if (byId('thread') !== shownThread) threadChanged();
+  if (['list', 'thread'].includes(ctx.target?.id)) markOpenRow();
   const dialog = ctx.sourceElement?.closest?.('#dialog');
   if (dialog && ctx.target?.id === 'incoming' && ctx.response?.status < 400) dialog.close();
   if (ctx.sourceElement?.matches?.('#panel form') && ctx.response?.status < 400) ctx.sourceElement.reset();
@@ -137,16 +144,21 @@ function threadChanged() {
   const thread = openThread();
   byId('inbox').dataset.pane = thread ? 'thread' : 'list';
   if (thread && !first) document.title = thread.dataset.title;
-  document.querySelectorAll('#rows .row').forEach((row) => {
-    if (thread && row.parentElement.id === `c-${thread.dataset.conversation}`) row.setAttribute('aria-current', 'true');
-    else row.removeAttribute('aria-current');
-  });
   const selected = document.querySelector('#list input[name="selected"]');
   if (selected) selected.value = thread?.dataset.conversation ?? '';
   moveTabStop();
   document.dispatchEvent(new CustomEvent('chime:thread'));
   if (thread && !first) byId('content').focus({ preventScroll: true });
   markRead();
+}
+
+/** Also after a list that was asked for while another conversation was open. */
+function markOpenRow() {
+  const open = `c-${openThread()?.dataset.conversation}`;
+  for (const row of document.querySelectorAll('#rows .row')) {
+    if (row.parentElement.id === open) row.setAttribute('aria-current', 'true');
+    else row.removeAttribute('aria-current');
+  }
 }
 
 function showUnread() {

@@ -23,10 +23,9 @@ function openNeighbour(step) {
   next?.click();
 }
 
+/** Without focusing it: a control with the focus would keep the next key from being a shortcut. */
 function press(selector) {
-  const control = document.querySelector(selector);
-  control?.focus();
-  control?.click();
+  document.querySelector(selector)?.click();
 }
 
 const act = {
@@ -48,9 +47,9 @@ const go = { i: () => document.querySelector('.rail-item[href]').click() };
 
 let waitingForPlace = 0; // when `g` was pressed
 
-/** A link of the list counts as no control: j and k stand on them. */
+/** A link of the list counts as no control: j and k stand on them. What a closing menu hides still has the focus for a frame. */
 function typesElsewhere(target) {
-  if (target.matches('#rows .row')) return false;
+  if (target.matches('#rows .row') || !target.checkVisibility()) return false;
   return target.matches('input, select, textarea, button, a, summary, audio, video, [contenteditable]') || Boolean(target.closest('dialog, .menu'));
 }
 
