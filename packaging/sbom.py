@@ -92,6 +92,7 @@ def vendored_components() -> list[dict[str, Any]]:
                            for file in package["files"]],
         }
         for package in packages
+        if any(not file["to"].startswith("tests/") for file in package["files"])  # what only tests use is not shipped
     ]
 
 

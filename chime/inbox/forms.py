@@ -22,8 +22,13 @@ def outbound(kind: str, fields: Fields) -> OutboundMessage:
     try:
         return parse_message(data)
     except Invalid as error:
-        raise Invalid((names.get(problem.field, problem.field), problem.message)
+        raise Invalid((names.get(problem.field, problem.field), _sentence(problem.message))
                       for problem in error.errors) from error
+
+
+def _sentence(complaint: str) -> str:
+    """The wire formats complain in half sentences after a field's name; under a field of a form stands a whole one."""
+    return f"{complaint[:1].upper()}{complaint[1:]}{'' if complaint.endswith('.') else '.'}"
 
 
 Built = tuple[dict[str, Any], dict[str, str]]

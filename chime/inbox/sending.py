@@ -290,7 +290,8 @@ async def retry(tx: Transaction, message_id: str) -> None:
     _check(conversation, contact, channel, message, await _template(tx, channel, message), tx.now)
     # The old id of Meta's stays with its own statuses; the new attempt gets a new one.
     await tx.execute("UPDATE message SET status = 'queued', wamid = NULL, error_code = NULL, error_title = NULL, "
-                     "error_what_to_do = NULL, next_attempt_at = ?, sent_at = NULL WHERE id = ?", tx.now, message_id)
+                     "error_what_to_do = NULL, next_attempt_at = ?, sent_at = NULL, attempts = 0 WHERE id = ?", tx.now,
+                     message_id)
     await tx.audit("message.resent", "message", message_id, was=row.status.value)
     tx.enqueue(DELIVER, message_id)
     tx.publish("message", message_id, conversation_id=row.conversation_id)

@@ -27,7 +27,6 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), payment=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -64,6 +63,9 @@ def _add(scope: Scope, message: HTTPResponseStartEvent, reference: str) -> None:
         return
     for name, value in _HEADERS.items():
         headers.setdefault(name, value)
+    if scope["scheme"] == "https":
+        # Browsers ignore it on plain http and complain on the console each time.
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers["X-Request-Id"] = reference
     if scope["scheme"] == "https":
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")

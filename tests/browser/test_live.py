@@ -144,7 +144,6 @@ async def test_tabs_share_one_stream(pages: Pages, world: World) -> None:
 
 async def test_a_plain_http_address_works(pages: Pages, world: World) -> None:
     """No locks, no clipboard, no microphone, no randomUUID there."""
-    pages.announce("Cross-Origin-Opener-Policy header has been ignored")
     found = await new_talk(world, "Jan Kowal")
     page = await open_talk(pages, found, host=PLAIN_HOST)
     assert not await page.evaluate("isSecureContext")
