@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
 
 import msgspec
 
 from chime.errors import Invalid
 from chime.inbox.voice import NotARecording, ogg_from_webm
 from chime.web.here import Here
+from chime.web.uploads import Upload
 from chime.whatsapp import check_media, kind_for_mime
 
 _READ = 256 * 1024
 LARGEST_RECORDING = 16 * 1024 * 1024
-
-
-class Upload(Protocol):
-    """A file on its way in, as the web framework hands it over."""
-
-    @property
-    def filename(self) -> str: ...
-
-    @property
-    def content_type(self) -> str: ...
-
-    async def read(self, size: int = -1) -> bytes: ...
-
-    async def seek(self, offset: int) -> int: ...
 
 
 class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):

@@ -237,7 +237,8 @@ async def refused(tx: Transaction, claim: Claim, failure: Failure) -> None:
     """Meta said no in so many words: again at a time, doubt, or the end with a reason and what to do."""
     if failure.verdict is Verdict.DOUBT:
         await doubtful(tx, claim)
-    elif failure.verdict in (Verdict.RETRY, Verdict.DELAY) and claim.attempt < MOST_ATTEMPTS:
+    # Attempts count on when a person sends the message again: the callback data tells them apart.
+    elif failure.verdict in (Verdict.RETRY, Verdict.DELAY) and claim.attempt % MOST_ATTEMPTS != 0:
         await tx.execute("UPDATE message SET error_code = ?, error_title = ?, error_what_to_do = ? WHERE id = ?",
                          failure.code, failure.title, failure.what_to_do, claim.message_id)
         await put_back(tx, claim.message_id, at=tx.now + int((failure.retry_after_seconds or 5) * 1000))
@@ -253,9 +254,9 @@ async def refused(tx: Transaction, claim: Claim, failure: Failure) -> None:
 async def not_sent(tx: Transaction, claim: Claim) -> None:
     """It certainly never left: queued again with growing pauses, for a day."""
     pause = min(2 ** min(claim.attempt, 10), 900) * 1000
-    # An attempt that sent nothing does not count against the refusals of Meta.
-    await tx.execute("UPDATE message SET attempts = min(attempts, ?) WHERE id = ?", MOST_ATTEMPTS - 1,
-                     claim.message_id)
+    # An attempt that sent nothing must not lead to the last of those that Meta may refuse.
+    await tx.execute("UPDATE message SET attempts = attempts + 1 WHERE id = ? AND (attempts + 1) % ? = 0",
+                     claim.message_id, MOST_ATTEMPTS)
     await put_back(tx, claim.message_id, at=tx.now + pause)
     _tell(tx, claim)
 
@@ -290,8 +291,7 @@ async def retry(tx: Transaction, message_id: str) -> None:
     _check(conversation, contact, channel, message, await _template(tx, channel, message), tx.now)
     # The old id of Meta's stays with its own statuses; the new attempt gets a new one.
     await tx.execute("UPDATE message SET status = 'queued', wamid = NULL, error_code = NULL, error_title = NULL, "
-                     "error_what_to_do = NULL, next_attempt_at = ?, sent_at = NULL, attempts = 0 WHERE id = ?", tx.now,
-                     message_id)
+                     "error_what_to_do = NULL, next_attempt_at = ?, sent_at = NULL WHERE id = ?", tx.now, message_id)
     await tx.audit("message.resent", "message", message_id, was=row.status.value)
     tx.enqueue(DELIVER, message_id)
     tx.publish("message", message_id, conversation_id=row.conversation_id)

@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.datastructures import FormMultiDict, UploadFile
+from litestar.datastructures import FormMultiDict
 from litestar.exceptions import HTTPException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from chime.errors import ChimeError, Invalid
+from chime.web.uploads import Upload, read_multipart
 from chime.whatsapp.shape import read
 
 T = TypeVar("T")
@@ -26,8 +27,19 @@ class BadRequest(ChimeError):
 
 
 async def read_form(request: AnyRequest) -> FormMultiDict:
-    """A form, urlencoded or multipart. Raises BadRequest for what is none; one that is too large stays a 413."""
+    """A form, urlencoded or multipart. Raises BadRequest for what is none; one that is too large stays a 413. Read
+    once: the guard asks for its token before the handler asks for the rest."""
+    state = request.scope.setdefault("state", {})
+    if "form" not in state:
+        state["form"] = await _read_form(request)
+    found: FormMultiDict = state["form"]
+    return found
+
+
+async def _read_form(request: AnyRequest) -> FormMultiDict:
     try:
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            return await read_multipart(request)
         return await request.form()
     except RequestEntityTooLarge:
         raise
@@ -47,10 +59,10 @@ async def form_fields(request: AnyRequest) -> dict[str, str]:
     return fields
 
 
-async def uploaded_file(request: AnyRequest, name: str) -> UploadFile:
+async def uploaded_file(request: AnyRequest, name: str) -> Upload:
     """The file of a form. Raises Invalid naming the field."""
     value = (await read_form(request)).get(name)
-    if not isinstance(value, UploadFile):
+    if not isinstance(value, Upload):
         raise Invalid.field(name, "Choose a file.")
     return value
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 from litestar import Request
-from litestar.datastructures import UploadFile
 from litestar.response import Response
 
 from chime.clock import HOUR, MINUTE
@@ -24,6 +23,7 @@ from chime.log import Log
 from chime.web import errors
 from chime.web.forms import read_form
 from chime.web.here import Here
+from chime.web.uploads import Upload
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -120,12 +120,12 @@ async def _hash(request: AnyRequest) -> bytes:
         return hashed.digest()
     form = await read_form(request)
     for name, value in sorted(form.multi_items(), key=lambda item: item[0]):
-        part = await _of_file(value) if isinstance(value, UploadFile) else (str(value),)
+        part = await _of_file(value) if isinstance(value, Upload) else (str(value),)
         hashed.update(msgspec.json.encode((name, *part)) + b"\n")
     return hashed.digest()
 
 
-async def _of_file(upload: UploadFile) -> tuple[str, str, str]:
+async def _of_file(upload: Upload) -> tuple[str, str, str]:
     hashed = hashlib.sha256()
     while piece := await upload.read(_PIECE):
         hashed.update(piece)

@@ -172,6 +172,8 @@ async def test_the_cookie_on_plain_http_and_behind_a_proxy_with_https(
     async with httpx.AsyncClient(base_url=world.base) as over_https:
         over_https.headers.update(behind | {"Cookie": f"__Host-chime={secure.value}"})
         page = await over_https.get(f"/w/{world.acme.slug}/inbox")
+        assert page.headers["cross-origin-opener-policy"] == "same-origin"
+        assert "max-age=" in page.headers["strict-transport-security"]
         assert page.status_code == 200 and page.headers["strict-transport-security"] == "max-age=31536000"
         # The same secret under the plain name does not open a page over https: a neighbour host could plant it.
         over_https.headers["Cookie"] = f"chime={secure.value}"
@@ -293,7 +295,7 @@ async def test_every_page_says_what_a_browser_may_do_with_it(world: World, brows
         assert (policy["require-trusted-types-for"], policy["trusted-types"]) == ("'script'", "chime"), path
         assert "unsafe" not in answer.headers["content-security-policy"], path
         told = {name: answer.headers[name] for name in (
-            "x-content-type-options", "x-frame-options", "referrer-policy", "cross-origin-opener-policy")}
+            "x-content-type-options", "x-frame-options", "referrer-policy", "cross-origin-resource-policy")}
         assert list(told.values()) == ["nosniff", "DENY", "same-origin", "same-origin"], path
         assert answer.headers.get("cache-control", "no-store") == "no-store", path
         assert "server" not in answer.headers, path

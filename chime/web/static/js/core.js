@@ -4,6 +4,7 @@
  * carries the CSRF token in a header, never in an address.
  */
 import htmx from '../vendor/htmx.esm.min.js';
+import './zone.js';
 
 const policy = window.trustedTypes?.createPolicy('chime', { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 const refuse = () => { throw new Error('chime: no text becomes code'); };
