@@ -6,6 +6,7 @@ unknown is shown as such and never sent again by itself.
 """
 
 from chime.inbox.actions import SEND_READ, SEND_TYPING, assign, close, mark_read, open_thread, reopen
+from chime.inbox.changes import FETCH_MEDIA
 from chime.inbox.model import (
     Conversation,
     ConversationEvent,
@@ -34,7 +35,6 @@ from chime.inbox.queries import (
     unread,
 )
 from chime.inbox.receive import (
-    FETCH_MEDIA,
     call,
     change_identity,
     echo,

@@ -11,6 +11,9 @@ import msgspec
 
 from chime.workspaces import Transaction
 
+FETCH_MEDIA = "inbox.fetch_media"
+REVOKED = "revoked"
+
 
 async def keep(tx: Transaction, channel_id: str, wamid: str, kind: str, at: int, content: dict[str, Any]) -> None:
     """Keep the newest change of each kind, then apply it when its message is here; else it waits. `kind`: edit,
@@ -51,6 +54,7 @@ async def _apply(tx: Transaction, message_id: str, kind: str, at: int, content: 
         # What the sender took back is not kept: only that there was something.
         await tx.execute("UPDATE message SET revoked_at = ?, edited_at = NULL, text = '', content_json = '{}' "
                          "WHERE id = ?", at, message_id)
+        await _take_back_file(tx, message_id)
     elif content.get("emoji"):
         side = kind.removeprefix("reaction:")
         await tx.execute("INSERT INTO reaction (message_id, side, emoji, author_name, at) VALUES (?, ?, ?, ?, ?) "
@@ -60,6 +64,15 @@ async def _apply(tx: Transaction, message_id: str, kind: str, at: int, content: 
     else:
         await tx.execute("DELETE FROM reaction WHERE message_id = ? AND side = ?",
                          message_id, kind.removeprefix("reaction:"))
+
+
+async def _take_back_file(tx: Transaction, message_id: str) -> None:
+    """The file of a message that was taken back can't be opened from now on; the job that fetches files removes it."""
+    media_id = await tx.value("SELECT media_id FROM message WHERE id = ?", message_id)
+    if media_id is not None and await tx.execute(
+            "UPDATE media SET state = 'pending', trouble = 'revoked', next_attempt_at = ? WHERE id = ? "
+            "AND trouble <> 'revoked'", tx.now, media_id):
+        tx.enqueue(FETCH_MEDIA, media_id)
 
 
 def _json(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from chime import channels
@@ -9,8 +10,9 @@ from chime.clock import DAY, MINUTE, Clock
 from chime.db import Db
 from chime.inbox import queries, sending
 from chime.inbox.actions import SEND_READ, SEND_TYPING
+from chime.inbox.changes import FETCH_MEDIA, REVOKED
 from chime.inbox.model import Message, Status
-from chime.inbox.receive import FETCH_MEDIA, MEDIA_LIFETIME
+from chime.inbox.receive import MEDIA_LIFETIME
 from chime.inbox.sending import DELIVER, Claim
 from chime.jobs import JobKind, Work
 from chime.whatsapp import Doubtful, GraphRefused, MediaTooLarge, NotSent, Verdict, read_body
@@ -89,7 +91,7 @@ async def _uploaded(work: Work, row: Message) -> bool:
         return True
     workspace = work.workspace
     stored = await queries.media(workspace.db, row.media.id)
-    if stored is None or stored.meta_media_id:
+    if stored is None or (stored.meta_media_id and work.clock.now() - stored.created_at < UPLOAD_LIFETIME):
         return True
     channel = await channels.channel(workspace.db, row.channel_id)
     if channel is None:
@@ -172,7 +174,13 @@ async def fetch_media(work: Work, media_id: str) -> None:
     """Bring a customer's file home before Meta forgets it. A failure leaves the message readable, with the reason."""
     workspace = work.workspace
     stored = await queries.media(workspace.db, media_id)
-    if stored is None or stored.state.value != "pending" or stored.meta_media_id is None:
+    if stored is None or stored.state.value != "pending":
+        return
+    if stored.trouble == REVOKED:
+        await asyncio.to_thread(workspace.files.remove, media_id)
+        await _fetched(work, media_id, "failed", REVOKED)
+        return
+    if stored.meta_media_id is None:
         return
     channel = await channels.channel(workspace.db, stored.channel_id)
     if channel is None:
@@ -210,8 +218,8 @@ async def _fetch_failed(work: Work, media_id: str, attempts: int, trouble: str, 
         created = await tx.value("SELECT created_at FROM media WHERE id = ?", media_id)
         at = tx.now + min(5_000 * 2 ** min(attempts, 12), 3_600_000)
         if again and at < created + MEDIA_LIFETIME and attempts < 40:
-            await tx.execute("UPDATE media SET attempts = attempts + 1, next_attempt_at = ?, trouble = ? WHERE id = ?",
-                             at, trouble, media_id)
+            await tx.execute("UPDATE media SET attempts = attempts + 1, next_attempt_at = ?, trouble = ? WHERE id = ? "
+                             "AND trouble <> 'revoked'", at, trouble, media_id)
             tx.enqueue(FETCH_MEDIA, media_id, at=at)
             if attempts == 0:
                 await _tell_message(tx, media_id)
@@ -221,8 +229,9 @@ async def _fetch_failed(work: Work, media_id: str, attempts: int, trouble: str, 
 
 async def _fetched(work: Work, media_id: str, state: str, trouble: str, *, size: int | None = None) -> None:
     async with work.workspace.ingest("media") as tx:
-        await tx.execute("UPDATE media SET state = ?, trouble = ?, size = coalesce(?, size), next_attempt_at = NULL "
-                         "WHERE id = ?", state, trouble, size, media_id)
+        # What was taken back while we fetched it stays taken back; its own nudge is waiting for us to end.
+        await tx.execute("UPDATE media SET state = ?1, trouble = ?2, size = coalesce(?3, size), next_attempt_at = NULL "
+                         "WHERE id = ?4 AND (trouble <> 'revoked' OR ?2 = 'revoked')", state, trouble, size, media_id)
         await _tell_message(tx, media_id)
 
 

@@ -11,10 +11,10 @@ from litestar.response import Redirect, Response, Stream
 
 from chime.errors import Conflict, NotFound
 from chime.inbox import queries
+from chime.inbox.changes import FETCH_MEDIA
 from chime.inbox.model import MediaState
 from chime.inbox.pages import READ, REPLY
 from chime.inbox.queries import StoredMedia
-from chime.inbox.receive import FETCH_MEDIA
 from chime.web.headers import MEDIA_POLICY
 from chime.web.here import Here
 
@@ -82,8 +82,9 @@ async def create_media_fetch(here: Here, media_id: str) -> Response[Any]:
     """Try at once to get a customer's file that could not be had so far."""
     async with here.workspace.write(here.actor) as tx:
         changed = await tx.execute("UPDATE media SET state = 'pending', trouble = '', attempts = 0, "
-                                   "next_attempt_at = ?, created_at = ? WHERE id = ? AND direction = 'in' "
-                                   "AND (state = 'failed' OR (state = 'pending' AND trouble <> ''))",
+                                   "next_attempt_at = ?, created_at = ? WHERE id = ? AND direction = 'in' AND "
+                                   "trouble <> 'revoked' AND (state = 'failed' "
+                                   "OR (state = 'pending' AND trouble <> ''))",
                                    tx.now, tx.now, media_id)
         if not changed and await queries.media(tx, media_id) is None:
             raise NotFound("There is no such file.")

@@ -252,11 +252,13 @@ class StoredMedia(msgspec.Struct, frozen=True, kw_only=True):
     state: MediaState
     trouble: str
     attempts: int
+    created_at: int
 
 
 async def media(db: Db, media_id: str) -> StoredMedia | None:
     return await db.one(StoredMedia, "SELECT id, channel_id, direction, kind, meta_media_id, mime_type, filename, "
-                        "sha256, size, is_voice, state, trouble, attempts FROM media WHERE id = ?", media_id)
+                        "sha256, size, is_voice, state, trouble, attempts, created_at FROM media WHERE id = ?",
+                        media_id)
 
 
 async def message_of_media(db: Db, media_id: str) -> Message | None:

@@ -14,6 +14,7 @@ from chime import contacts
 from chime.clock import DAY
 from chime.inbox import changes, statuses
 from chime.inbox.actions import add_event, move_threads, open_thread
+from chime.inbox.changes import FETCH_MEDIA
 from chime.inbox.model import WINDOW, Direction, Origin, Status
 from chime.whatsapp import MediaReference, Person
 from chime.whatsapp.events import (
@@ -29,7 +30,6 @@ from chime.whatsapp.events import (
 )
 from chime.workspaces import Transaction
 
-FETCH_MEDIA = "inbox.fetch_media"
 STOP_WORDS = frozenset({"stop", "unsubscribe", "stop promotions"})
 # Meta's second resolution against our milliseconds: what came in a second sorts after what we sent in it.
 _END_OF_SECOND = 999

@@ -98,9 +98,9 @@ class StoredFiles:
                 low = max(0, start - index * PIECE)
                 yield piece[low:end - index * PIECE]
 
-    async def read_all(self, file_id: str) -> bytes:
-        """The whole file, for the few places that need it at once."""
-        return b"".join([piece async for piece in self.read(file_id)])
+    def remove(self, file_id: str) -> None:
+        """The file is gone; it need not have been here."""
+        self._path(file_id).unlink(missing_ok=True)
 
 
 def _flush(file: BinaryIO) -> None:

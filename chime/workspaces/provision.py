@@ -110,6 +110,9 @@ async def migrate_all(data_dir: Path, control: Control, *, check_only: bool) -> 
         for name, key, kind in (("workspace.db", keys.workspace_file, Kind.WORKSPACE),
                                 ("journal.db", keys.journal_file, Kind.JOURNAL)):
             try:
+                if not (folder / name).exists():
+                    # Perhaps a disk that is not mounted: an empty file in its place would look like an empty inbox.
+                    raise StorageUnavailable(f"{name} is not there")
                 found[f"{workspace.slug}/{name}"] = work(folder / name, key, kind)
             except StorageUnavailable:
                 found[f"{workspace.slug}/{name}"] = -1

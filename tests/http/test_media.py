@@ -12,6 +12,7 @@ import httpx
 
 from chime import inbox
 from chime.clock import DAY, HOUR, MINUTE
+from chime.simulator import write
 from chime.simulator.sample_media import sample
 from tests.http.inbox_setup import Left, Talk, leaving, talk, without_script
 from tests.support.world import World
@@ -241,3 +242,17 @@ async def test_a_caption_is_read_while_the_file_is_still_on_its_way(world: World
     message = await maya.says({"type": "image", "image": {"caption": "The chip on the rim"}})
     assert "The chip on the rim" in await bubble(maya, bob, message)
     assert "The chip on the rim" in (await bob.get(f"{maya.workspace_base}/inbox/list")).text
+
+
+async def test_the_file_of_a_message_that_was_taken_back_is_gone(world: World) -> None:
+    alice, maya = await world.session("alice"), await talk(world)
+    message = await maya.says({"type": "image", "image": {}})
+    assert (await alice.get(address(maya, message))).status_code == 200
+    before = stored_files(world)
+    write(world.simulator, maya.customer, {"type": "revoke", "revoke": {"original_message_id": message.wamid}},
+          number=maya.tenant.number)
+    await world.settle()
+    assert "This message was deleted" in await bubble(maya, alice, message)
+    assert (await alice.get(address(maya, message))).status_code == 404
+    assert len(stored_files(world)) == len(before) - 1
+    assert (await alice.post(f"{address(maya, message)}/fetch")).status_code == 409, "it must not be fetched again"
