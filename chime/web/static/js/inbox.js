@@ -244,7 +244,14 @@ function showPanelState() {
 function togglePhone() {
   const beside = matchMedia('(min-width: 93.75rem)').matches;
   byId('inbox').classList.toggle(beside ? 'phone-hidden' : 'phone-open');
+  sessionStorage.setItem('phone', byId('phone-pane').checkVisibility() ? '' : 'away');
   showPhone();
+}
+
+/** Whoever tries the demo sees both ends of the talk at once, unless the phone was put away in this tab. */
+function layOutPhone() {
+  const fits = matchMedia('(min-width: 72.01rem) and (max-width: 93.74rem)').matches;
+  if (byId('phone-pane') && fits && sessionStorage.getItem('phone') !== 'away') byId('inbox').classList.add('phone-open');
 }
 
 /** The demo's phone costs as much as the inbox itself, so it is fetched when it is first in sight. */
@@ -328,6 +335,7 @@ async function post(url, body, message) {
 threadChanged();
 showUnread();
 showWindow();
+layOutPhone();
 showPanelState();
 showPhone();
 if (openThread()) scrollToEnd();
