@@ -79,7 +79,7 @@ async def initialise(config: Config, *, email: str, name: str, workspace: str, p
     passwords = Passwords(keys.pepper, ids)
     try:
         if await control.db.value("SELECT 1 FROM user LIMIT 1"):
-            raise Conflict("this installation has its first person already; sign in, or use `chime user`")
+            raise Conflict("this installation has its first person already; sign in instead")
         check_rules(password or made_up or "")
         hashed = await passwords.hash(password or made_up or "")
         async with control.write(OPERATOR) as tx:
