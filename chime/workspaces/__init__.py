@@ -2,7 +2,7 @@
 
 Promise: code that holds a `Workspace` can reach that workspace's files and no other's. Every change goes through
 `write(actor)`, which refuses to commit what nobody audited, or through `ingest(source)`, whose callers are few and
-listed in `tests/architecture`.
+listed in `tests/architecture/test_unaudited.py`.
 """
 
 from chime.workspaces.control import Control, WorkspaceRecord

@@ -1,0 +1,24 @@
+"""Who may change rows without an audit row: machine facts that are their own log. A new caller is a decision."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.architecture.source import chime
+
+# module -> what its facts are, and where they are logged
+INGESTS = {
+    "chime.accounts.authenticate": "when a session or key was last used; its making was audited",
+    "chime.channels.jobs": "what Meta says of a number; trouble found in it is audited all the same",
+    "chime.inbound.actions": "what belongs to nobody, parked as it came",
+    "chime.inbound.jobs": "webhooks; the journal is their log",
+    "chime.inbox.jobs": "how far a send or a fetch came; the send journal is their log",
+    "chime.message_templates.jobs": "Meta's list of templates, copied",
+    "chime.web.idempotency": "first answers kept for a repeat; the work they answer was audited",
+}
+
+
+def test_only_reviewed_modules_write_without_an_audit_row() -> None:
+    callers = {module.name for module in chime() for call in module.calls
+               if isinstance(call.func, ast.Attribute) and call.func.attr == "ingest"}
+    assert callers == set(INGESTS)
