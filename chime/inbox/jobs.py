@@ -27,22 +27,30 @@ LOST_AFTER = 3 * MINUTE
 
 
 async def deliver(work: Work, message_id: str) -> None:
-    """One message: wait for the number's turn, upload its file, claim, send, settle."""
+    """One message: wait for its turn, upload its file, claim, send, settle. One after the other in a conversation:
+    what was written first must not arrive second because its file took longer."""
     row = await queries.message(work.workspace.db, message_id)
     if row is None or row.status is not Status.QUEUED or (row.next_attempt_at or 0) > work.clock.now():
         return
-    if not await _may_go(work, row) or not await _uploaded(work, row):
+    if not await _within_pair_limit(work, row):
         return
-    async with work.workspace.ingest("delivery") as tx:
-        claim = await sending.claim(tx, message_id, work.workspace.callback_key)
-    if claim is not None:
-        await _send(work, claim)
+    async with work.pace.turn(row.conversation_id):
+        await _slot(work, row.channel_id)
+        if not await _uploaded(work, row):
+            return
+        async with work.workspace.ingest("delivery") as tx:
+            claim = await sending.claim(tx, message_id, work.workspace.callback_key)
+        if claim is not None:
+            await _send(work, claim)
 
 
-async def _may_go(work: Work, row: Message) -> bool:
-    channel = await channels.channel(work.workspace.db, row.channel_id)
+async def _slot(work: Work, channel_id: str) -> None:
+    channel = await channels.channel(work.workspace.db, channel_id)
     if channel is not None:
         await work.pace.slot(channel.id, channel.messages_per_second)
+
+
+async def _within_pair_limit(work: Work, row: Message) -> bool:
     wait = work.pace.pair(row.channel_id, row.conversation_id)
     if wait > 0:
         async with work.workspace.ingest("delivery") as tx:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from chime.clock import Clock
 from chime.db import Db
@@ -24,6 +25,8 @@ class Pace:
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
         self._pairs = RateLimiter()
+        # Gone as soon as nobody holds or awaits them.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def slot(self, channel_id: str, messages_per_second: float) -> None:
         """Wait until this number may send one more message."""
@@ -31,6 +34,13 @@ class Pace:
         bucket.rate = min(bucket.rate, messages_per_second)
         while (wait := bucket.take(self._clock.monotonic())) > 0:  # noqa: ASYNC110 - time is what we wait for
             await asyncio.sleep(wait)
+
+    def turn(self, conversation_id: str) -> asyncio.Lock:
+        """Held while one message of a conversation is on its way; those behind it come in the order they asked."""
+        lock = self._turns.get(conversation_id)
+        if lock is None:
+            lock = self._turns[conversation_id] = asyncio.Lock()
+        return lock
 
     def pair(self, channel_id: str, contact_id: str) -> float:
         """Seconds until this person may get one more from this number; 0 takes the place."""
