@@ -25,10 +25,11 @@ class Insert:
     """One shape of row. The statements are written once for each chunk size, so rows of a batch share a `step()`:
     row by row the interpreter lock is let go and won back for each (performance.md 2.5)."""
 
-    def __init__(self, table: str, columns: tuple[str, ...], *, or_ignore: bool = False) -> None:
-        head = f"INSERT {'OR IGNORE ' if or_ignore else ''}INTO {table}({', '.join(columns)}) VALUES "
+    def __init__(self, table: str, columns: tuple[str, ...], *, on_conflict: str = "") -> None:
+        head = f"INSERT INTO {table}({', '.join(columns)}) VALUES "
         row = f"({', '.join('?' * len(columns))})"
-        self.statements = {size: head + ", ".join([row] * size) for size in _CHUNKS}
+        tail = f" ON CONFLICT {on_conflict}" if on_conflict else ""
+        self.statements = {size: head + ", ".join([row] * size) + tail for size in _CHUNKS}
 
 
 class GroupCommit:

@@ -36,6 +36,9 @@ from chime.whatsapp.events import (
 )
 from chime.workspaces import Transaction
 
+Keyless = (MessageReacted | MessageEdited | MessageRevoked | MessageEchoed | IdentityChanged | CallReceived
+           | PreferenceChanged | ContactSynced)
+
 
 class NoChannel(Exception):
     """The number of this event is not (any more) one of this workspace's."""
@@ -45,52 +48,66 @@ class CannotRead(Exception):
     """The parser set this item aside; it goes to the rejected ones with its reason."""
 
 
-async def dispatch(tx: Transaction, callback_key: bytes, event: Event) -> None:
-    """Apply one event. Raises NoChannel, CannotRead, or what a feature raised; the caller sets the event aside."""
+async def dispatch(tx: Transaction, callback_key: bytes, event: Event) -> bool:
+    """Apply one event; False when it was in effect already. Raises NoChannel, CannotRead, or what a feature raised;
+    the caller sets the event aside."""
     match event:
         case MessageReceived():
-            await inbox.receive(tx, await _channel(tx, event), event)
+            return await inbox.receive(tx, await _channel(tx, event), event)
         case StatusReceived():
-            await inbox.record(tx, await _channel(tx, event), callback_key, event)
-        case MessageReacted():
-            if await _first(tx, event):
-                await inbox.react(tx, await _channel(tx, event), event)
-        case MessageEdited():
-            await inbox.edit(tx, await _channel(tx, event), event)
-        case MessageRevoked():
-            await inbox.revoke(tx, await _channel(tx, event), event)
-        case MessageEchoed():
-            await inbox.echo(tx, await _channel(tx, event), event)
+            return await inbox.record(tx, await _channel(tx, event), callback_key, event)
         case StandbyReceived():
-            await _standby(tx, callback_key, event)
+            return await _standby(tx, callback_key, event)
         case HistoryReceived():
-            await inbox.history(tx, await _channel(tx, event), event)
-            if event.errors:  # the owner declined, or Meta could not read the phone
-                await _record(tx, event)
-        case IdentityChanged():
-            if await _first(tx, event):
-                await inbox.change_identity(tx, await _channel(tx, event), event)
-        case CallReceived():
-            if await _first(tx, event):
-                await inbox.call(tx, await _channel(tx, event), event)
-        case PreferenceChanged():
-            if await _first(tx, event):
-                await _preference(tx, event)
-        case ContactSynced():
-            await _sync(tx, event)
-        case TemplateChanged():
-            if await _record(tx, event):
-                await message_templates.apply_change(tx, event)
-        case NumberChanged():
-            if await _record(tx, event):
-                await _number(tx, event)
+            new = await inbox.history(tx, await _channel(tx, event), event)
+            # With errors the owner declined, or Meta could not read the phone.
+            return (bool(event.errors) and await _record(tx, event)) or new > 0
+        case TemplateChanged() | NumberChanged():
+            return await _recorded_and_heeded(tx, event)
         case (AccountChanged() | HandoverChanged() | LinkClicked() | PaymentStatusReceived() | AccountErrors()
               | FieldReceived()):
-            await _record(tx, event)
+            return await _record(tx, event)
         case Unreadable():
             raise CannotRead(event.reason)
         case _:
+            return await _once(tx, event)
+
+
+async def _once(tx: Transaction, event: Keyless) -> bool:
+    """The events whose effect has no natural key of its own: the first copy acts, the others are known by theirs."""
+    channel_id = "" if isinstance(event, PreferenceChanged | ContactSynced) else await _channel(tx, event)
+    if not await _first(tx, event):
+        return False
+    match event:
+        case MessageReacted():
+            await inbox.react(tx, channel_id, event)
+        case MessageEdited():
+            await inbox.edit(tx, channel_id, event)
+        case MessageRevoked():
+            await inbox.revoke(tx, channel_id, event)
+        case MessageEchoed():
+            await inbox.echo(tx, channel_id, event)
+        case IdentityChanged():
+            await inbox.change_identity(tx, channel_id, event)
+        case CallReceived():
+            await inbox.call(tx, channel_id, event)
+        case PreferenceChanged():
+            await _preference(tx, event)
+        case ContactSynced():
+            await _sync(tx, event)
+        case _:
             assert_never(event)
+    return True
+
+
+async def _recorded_and_heeded(tx: Transaction, event: TemplateChanged | NumberChanged) -> bool:
+    if not await _record(tx, event):
+        return False
+    if isinstance(event, TemplateChanged):
+        await message_templates.apply_change(tx, event)
+    else:
+        await _number(tx, event)
+    return True
 
 
 async def _channel(tx: Transaction, event: Event) -> str:
@@ -118,10 +135,10 @@ async def _record(tx: Transaction, event: Event) -> bool:
     return True
 
 
-async def _standby(tx: Transaction, callback_key: bytes, event: StandbyReceived) -> None:
+async def _standby(tx: Transaction, callback_key: bytes, event: StandbyReceived) -> bool:
     """Another app or Meta's agent has this thread: shown, so the team sees what is said; no machine answers it."""
-    await _record(tx, event)
-    await dispatch(tx, callback_key, event.event)
+    new = await _record(tx, event)
+    return await dispatch(tx, callback_key, event.event) or new
 
 
 async def _preference(tx: Transaction, event: PreferenceChanged) -> None:

@@ -12,7 +12,8 @@ from chime.workspaces.files import StoredFiles
 from chime.workspaces.keys import WorkspaceKeys
 from chime.workspaces.transaction import AfterCommit, Writes
 
-WEBHOOK_BODY = Insert("webhook_body", ("key", "received_at", "body"), or_ignore=True)
+WEBHOOK_BODY = Insert("webhook_body", ("key", "received_at", "body"),
+                      on_conflict="(key) DO UPDATE SET copies = copies + 1")
 SEND_EVENT = Insert("send_event", ("message_id", "attempt", "phase", "outcome", "at"))
 CONSENT_EVENT = Insert("consent_event", ("contact_id", "marketing", "source", "evidence", "at"))
 

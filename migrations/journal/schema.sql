@@ -30,4 +30,4 @@ CREATE TABLE webhook_body (
     key BLOB NOT NULL UNIQUE,
     received_at INTEGER NOT NULL,
     body BLOB NOT NULL
-) STRICT;
+, copies INTEGER NOT NULL DEFAULT 1) STRICT;

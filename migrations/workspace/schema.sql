@@ -1,3 +1,11 @@
+CREATE TABLE applied_body (
+    journal_id INTEGER PRIMARY KEY,
+    applied INTEGER NOT NULL,
+    duplicate INTEGER NOT NULL,
+    rejected INTEGER NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE applied_event (
     key TEXT PRIMARY KEY,
     at INTEGER NOT NULL
