@@ -82,7 +82,8 @@ async def build(config: Config, keys: KeyRing, *, clock: Clock | None = None, id
     static = StaticFiles()
     graph = graph or GraphClient(config.graph_url, config.graph_version)
     hub = Hub(ids)
-    runner = Runner(registry, clock, _work_opener(registry, control, graph, clock))
+    runner = Runner(registry, clock)
+    runner.open_work = _work_opener(registry, control, graph, clock, runner)
     runner.register(JOBS)
     loop = asyncio.get_running_loop()
 
@@ -102,13 +103,19 @@ async def build(config: Config, keys: KeyRing, *, clock: Clock | None = None, id
         by_api_key=accounts.by_api_key)
 
 
-def _work_opener(registry: Registry, control: Control, graph: GraphClient, clock: Clock) -> Any:
-    pace = Pace(clock)
+def _work_opener(registry: Registry, control: Control, graph: GraphClient, clock: Clock, runner: Runner) -> Any:
+    pace, log = Pace(clock), Log("jobs")
 
     @asynccontextmanager
     async def open_work(workspace_id: str) -> AsyncIterator[Work]:
+        def start(kind: str, object_id: str, *, delay: float = 0.0) -> bool:
+            if delay > 0:
+                runner.start_later(workspace_id, kind, object_id, delay)
+                return True
+            return runner.start(workspace_id, kind, object_id)
+
         async with registry.use(workspace_id) as workspace:
-            yield Work(workspace=workspace, control=control, graph=graph, clock=clock, pace=pace, log=Log("jobs"))
+            yield Work(workspace=workspace, control=control, graph=graph, clock=clock, pace=pace, log=log, start=start)
 
     return open_work
 

@@ -39,20 +39,24 @@ class GroupCommit:
         self._path = path
         self._connection = open_connection(path, key, writes=True)
         self._executor = executor
-        self._pending: deque[tuple[Insert, tuple[Any, ...], asyncio.Future[None]]] = deque()
+        self._pending: deque[tuple[list[tuple[Insert, tuple[Any, ...]]], asyncio.Future[None]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
-        """Rows that wait for the next commit."""
+        """Appends that wait for the next commit."""
         return len(self._pending)
 
     async def append(self, insert: Insert, *values: Any) -> None:
         """Durable when this returns. Raises StorageUnavailable when the disk refuses or too many are waiting."""
+        await self.append_all([(insert, values)])
+
+    async def append_all(self, rows: list[tuple[Insert, tuple[Any, ...]]]) -> None:
+        """The same for several rows, all of them or none."""
         if len(self._pending) >= MOST_PENDING:
             raise StorageUnavailable("too many events wait for the disk")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((insert, values, done))
+        self._pending.append((rows, done))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._drain())
         await done
@@ -63,10 +67,10 @@ class GroupCommit:
             batch = [self._pending.popleft() for _ in range(min(len(self._pending), _MOST_PER_COMMIT))]
             failure: BaseException | None = None
             try:
-                await loop.run_in_executor(self._executor, self._commit, [(item[0], item[1]) for item in batch])
+                await loop.run_in_executor(self._executor, self._commit, [row for rows, _ in batch for row in rows])
             except BaseException as error:
                 failure = error
-            for _, _, done in batch:
+            for _, done in batch:
                 if done.cancelled():
                     continue
                 if failure is None:

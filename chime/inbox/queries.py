@@ -236,6 +236,14 @@ async def last_inbound(db: Db, conversation_id: str) -> tuple[str, str] | None:
     return (rows[0][0], rows[0][1]) if rows else None
 
 
+async def sendable(db: Db, message_id: str) -> tuple[str, str | None, int] | None:
+    """Channel, file and the number's rate of a queued message; None when it is not queued any more."""
+    rows = await db.rows("SELECT message.channel_id, message.media_id, channel.messages_per_second FROM message "
+                         "JOIN channel ON channel.id = message.channel_id "
+                         "WHERE message.id = ? AND message.status = 'queued'", message_id)
+    return rows[0] if rows else None
+
+
 class StoredMedia(msgspec.Struct, frozen=True, kw_only=True):
     """A file's row: what is needed to fetch, store and serve it."""
 

@@ -4,9 +4,9 @@ A nudge may be lost (Huey deletes a task before it runs it); the sweep asks ever
 finds what a lost nudge left behind.
 """
 
-from chime.jobs.model import JobKind, Pace, Work
+from chime.jobs.model import JobKind, Lane, Pace, Work
 from chime.jobs.queue import Queue
 from chime.jobs.runner import Runner
 from chime.jobs.supervisor import Supervisor
 
-__all__ = ["JobKind", "Pace", "Queue", "Runner", "Supervisor", "Work"]
+__all__ = ["JobKind", "Lane", "Pace", "Queue", "Runner", "Supervisor", "Work"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from weakref import WeakValueDictionary
+from typing import Protocol
 
 from chime.clock import Clock
 from chime.db import Db
@@ -18,6 +18,55 @@ from chime.workspaces import Control, Workspace
 PAIR_LIMIT = (Limit(45, 270),)
 
 
+# Seconds of a number's rate that may be on their way at once. Meta answers in 0.1 to 0.3 s; what is on its way when
+# the process dies is in doubt afterwards, so it is no more than the rate needs.
+SECONDS_IN_FLIGHT = 0.3
+FEWEST_IN_FLIGHT = 16
+# After so many sends in a row without any answer one message at a time is tried, a second and later half a minute
+# apart: a server that comes back is not met by everything that waited.
+FAILURES_TO_SLOW = 3
+LONGEST_PROBE = 30.0
+# A number that Meta called too fast regains its rate by a tenth each minute without another word.
+RECOVERY = 1.1
+RECOVERY_SECONDS = 60.0
+
+
+class Lane:
+    """What one number has on its way to Meta. Kept in memory: at the start nothing is on its way."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.on_its_way: set[str] = set()
+        self.more_waits = False
+        self._failures = 0
+        self._probe_at = 0.0
+
+    def free(self, messages_per_second: float) -> int:
+        """How many more messages may be started now."""
+        if self._failures >= FAILURES_TO_SLOW:
+            return 0 if self.on_its_way or self.probe_in() > 0 else 1
+        return max(FEWEST_IN_FLIGHT, int(messages_per_second * SECONDS_IN_FLIGHT)) - len(self.on_its_way)
+
+    def probe_in(self) -> float:
+        """Seconds until Meta may be tried again; 0 unless it did not answer lately."""
+        return max(0.0, self._probe_at - self._clock.monotonic()) if self._failures >= FAILURES_TO_SLOW else 0.0
+
+    def answered(self) -> None:
+        """Meta said something, be it a refusal: it is there."""
+        self._failures = 0
+
+    def unanswered(self) -> None:
+        self._failures += 1
+        over = self._failures - FAILURES_TO_SLOW
+        if over >= 0:
+            self._probe_at = self._clock.monotonic() + min(2.0 ** min(over, 10), LONGEST_PROBE)
+
+    def wants_more(self, messages_per_second: float) -> bool:
+        """Whether it is worth looking for more to send: not for every single one that has ended, while many run."""
+        capacity = max(FEWEST_IN_FLIGHT, int(messages_per_second * SECONDS_IN_FLIGHT))
+        return self.more_waits and len(self.on_its_way) <= capacity - capacity // 8
+
+
 class Pace:
     """How fast each number may send. Kept in memory: a restart starts with full buckets and Meta's 429 corrects it."""
 
@@ -25,22 +74,44 @@ class Pace:
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
         self._pairs = RateLimiter()
-        # Gone as soon as nobody holds or awaits them.
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._lanes: dict[str, Lane] = {}
+        self._lane_of: dict[str, Lane] = {}
+        self._slowed: dict[str, float] = {}
+
+    def lane(self, channel_id: str) -> Lane:
+        """What this number has on its way."""
+        lane = self._lanes.get(channel_id)
+        if lane is None:
+            lane = self._lanes[channel_id] = Lane(self._clock)
+        return lane
+
+    def begin(self, channel_id: str, message_id: str) -> None:
+        """A message of this number is on its way, until `end`."""
+        lane = self.lane(channel_id)
+        lane.on_its_way.add(message_id)
+        self._lane_of[message_id] = lane
+
+    def end(self, message_id: str) -> None:
+        lane = self._lane_of.pop(message_id, None)
+        if lane is not None:
+            lane.on_its_way.discard(message_id)
 
     async def slot(self, channel_id: str, messages_per_second: float) -> None:
         """Wait until this number may send one more message."""
         bucket = self._buckets.setdefault(channel_id, TokenBucket(messages_per_second))
-        bucket.rate = min(bucket.rate, messages_per_second)
+        self._recover(channel_id, bucket, messages_per_second)
         while (wait := bucket.take(self._clock.monotonic())) > 0:  # noqa: ASYNC110 - time is what we wait for
             await asyncio.sleep(wait)
 
-    def turn(self, conversation_id: str) -> asyncio.Lock:
-        """Held while one message of a conversation is on its way; those behind it come in the order they asked."""
-        lock = self._turns.get(conversation_id)
-        if lock is None:
-            lock = self._turns[conversation_id] = asyncio.Lock()
-        return lock
+    def _recover(self, channel_id: str, bucket: TokenBucket, full: float) -> None:
+        slowed = self._slowed.get(channel_id)
+        if slowed is None:
+            bucket.rate = full
+        elif self._clock.monotonic() - slowed >= RECOVERY_SECONDS:
+            bucket.rate = min(full, bucket.rate * RECOVERY)
+            self._slowed[channel_id] = self._clock.monotonic()
+            if bucket.rate >= full:
+                del self._slowed[channel_id]
 
     def pair(self, channel_id: str, contact_id: str) -> float:
         """Seconds until this person may get one more from this number; 0 takes the place."""
@@ -51,6 +122,14 @@ class Pace:
         bucket = self._buckets.get(channel_id)
         if bucket is not None:
             bucket.rate = max(1.0, bucket.rate * 0.75)
+            self._slowed[channel_id] = self._clock.monotonic()
+
+
+class Start(Protocol):
+    """Has a job of the same workspace run, soon or after some seconds; False when there is no room for it now. In
+    memory only: the sweep finds what is lost."""
+
+    def __call__(self, kind: str, object_id: str, *, delay: float = 0.0) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -63,12 +142,16 @@ class Work:
     clock: Clock
     pace: Pace
     log: Log
+    start: Start
 
 
 @dataclass(frozen=True)
 class JobKind:
-    """A kind of job: `run` does it for one id, `due` lists the ids whose time has come."""
+    """A kind of job: `run` does it for one id, `due` lists the ids whose time has come. At most `at_once` of a kind
+    run at a time, whatever the other kinds do: a Meta that does not answer must not keep webhooks from being applied.
+    """
 
     name: str
     run: Callable[[Work, str], Awaitable[None]]
     due: Callable[[Db, int], Awaitable[list[str]]]
+    at_once: int = 32

@@ -1,4 +1,8 @@
-"""Runs job bodies on the loop: bounded, each id once at a time, a raising one counted and the process unharmed."""
+"""Runs job bodies on the loop: bounded, each id once at a time, a raising one counted and the process unharmed.
+
+Nudges are only hints, so no queue of them grows without end: beyond `MOST_WAITING` of a kind they are forgotten, and
+the workspace is looked through for what is due as soon as there is room again.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from chime.jobs.model import JobKind, Work
 from chime.log import Log
 from chime.workspaces import Registry
 
-MOST_AT_ONCE = 128
+MOST_WAITING = 2_000
 Target = tuple[str, str, str]
 OpenWork = Callable[[str], AbstractAsyncContextManager[Work]]
 
@@ -21,14 +25,18 @@ OpenWork = Callable[[str], AbstractAsyncContextManager[Work]]
 class Runner:
     """`start` is called on the loop; a nudge for a job that is running makes it run once more afterwards."""
 
-    def __init__(self, registry: Registry, clock: Clock, open_work: OpenWork) -> None:
+    open_work: OpenWork
+
+    def __init__(self, registry: Registry, clock: Clock) -> None:
         self._registry = registry
         self._clock = clock
-        self._open_work = open_work
         self._kinds: dict[str, JobKind] = {}
         self._running: dict[Target, asyncio.Task[None]] = {}
         self._again: set[Target] = set()
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._places: dict[str, asyncio.Semaphore] = {}
+        self._held: Counter[str] = Counter()
+        self._forgotten: dict[str, set[str]] = {}
+        self._timers: dict[Target, asyncio.TimerHandle] = {}
         self._stopping = False
         self._log = Log("jobs")
         self.sweeps = 0
@@ -41,22 +49,44 @@ class Runner:
             if kind.name in self._kinds:
                 raise ValueError(f"two jobs are called {kind.name}")
             self._kinds[kind.name] = kind
+            self._places[kind.name] = asyncio.Semaphore(kind.at_once)
 
-    def start(self, workspace_id: str, kind: str, object_id: str) -> None:
-        """Run a job soon. Unknown kinds (a newer Chime's queue file) are ignored: the rows stay."""
+    def start_later(self, workspace_id: str, kind: str, object_id: str, delay: float) -> None:
+        """Run a job in `delay` seconds, or sooner when it is asked for sooner."""
+        target = (workspace_id, kind, object_id)
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(target)
+        if timer is not None:
+            if timer.when() <= loop.time() + delay:
+                return
+            timer.cancel()
+        self._timers[target] = loop.call_later(delay, self._ring, target)
+
+    def _ring(self, target: Target) -> None:
+        del self._timers[target]
+        self.start(*target)
+
+    def start(self, workspace_id: str, kind: str, object_id: str) -> bool:
+        """Run a job soon; False when it will not be. Unknown kinds (a newer Chime's queue file) are ignored: the rows
+        stay."""
         target = (workspace_id, kind, object_id)
         if self._stopping or kind not in self._kinds:
-            return
+            return False
         if target in self._running:
             self._again.add(target)
-            return
+            return True
+        if self._held[kind] >= MOST_WAITING:
+            self._forgotten.setdefault(kind, set()).add(workspace_id)
+            return False
+        self._held[kind] += 1
         self._running[target] = asyncio.create_task(self._run(target))
+        return True
 
     async def _run(self, target: Target) -> None:
         workspace_id, kind, object_id = target
         try:
             while True:
-                async with self._places:
+                async with self._places[kind]:
                     await self._guarded(kind, self._body(workspace_id, kind, object_id))
                 if target not in self._again or self._stopping:
                     return
@@ -64,9 +94,12 @@ class Runner:
         finally:
             self._again.discard(target)
             del self._running[target]
+            self._held[kind] -= 1
+            if self._held[kind] < MOST_WAITING // 2 and kind in self._forgotten and not self._stopping:
+                await self.sweep(list(self._forgotten.pop(kind)))
 
     async def _body(self, workspace_id: str, kind: str, object_id: str) -> None:
-        async with self._open_work(workspace_id) as work:
+        async with self.open_work(workspace_id) as work:
             await self._kinds[kind].run(work, object_id)
 
     async def _guarded(self, kind: str, work: Awaitable[None]) -> None:
@@ -105,6 +138,9 @@ class Runner:
         """Take nothing new, let what runs finish; what is still running after `seconds` is cancelled (its row says
         where it was)."""
         self._stopping = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
         if self._running:
             _, late = await asyncio.wait(list(self._running.values()), timeout=seconds)
             for task in late:

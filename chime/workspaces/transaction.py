@@ -6,9 +6,11 @@ truth and the sweep finds them again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +20,10 @@ from chime.errors import ChimeError
 from chime.ids import Ids
 from chime.security.crypto import digest
 from chime.security.permissions import SYSTEM, Actor
+
+T = TypeVar("T")
+MOST_TOGETHER = 64
+WORKS_BETWEEN_BREATHS = 4
 
 
 class Unaudited(ChimeError):
@@ -63,7 +69,7 @@ class Transaction(RawTransaction):
         self._audited_at = clock.real_now()
         self._ids = ids
         self.audited = 0
-        self._jobs: list[JobNudge] = []
+        self._jobs: dict[JobNudge, None] = {}
         self._nudges: dict[LiveNudge, None] = {}
         self.journal_rows: list[tuple[Insert, tuple[Any, ...]]] = []
 
@@ -82,8 +88,8 @@ class Transaction(RawTransaction):
         self.audited += 1
 
     def enqueue(self, kind: str, object_id: str, *, at: int | None = None) -> None:
-        """Have the queue run this job after the commit (or `at` a later moment)."""
-        self._jobs.append(JobNudge(kind, object_id, at))
+        """Have the queue run this job after the commit (or `at` a later moment). Said twice, it is rung once."""
+        self._jobs[JobNudge(kind, object_id, at)] = None
 
     def publish(self, topic: str, object_id: str, *, conversation_id: str | None = None) -> None:
         """Tell open browsers after the commit. Said twice, it is sent once."""
@@ -92,6 +98,15 @@ class Transaction(RawTransaction):
     def journal(self, insert: Insert, *values: Any) -> None:
         """Have this row durable in the journal before the commit: a restore of the workspace must not forget it."""
         self.journal_rows.append((insert, values))
+
+    async def savepoint(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run `work`; when it raises, its changes, jobs, nudges and journal rows are undone and the rest goes on."""
+        jobs, nudges, rows = dict(self._jobs), dict(self._nudges), list(self.journal_rows)
+        try:
+            return await super().savepoint(work)
+        except BaseException:
+            self._jobs, self._nudges, self.journal_rows = jobs, nudges, rows
+            raise
 
     def committed(self) -> Committed:
         return Committed(tuple(self._jobs), tuple(self._nudges))
@@ -129,8 +144,76 @@ class Writes:
         async with self._file.transaction() as raw:
             tx = Transaction(raw, actor, self._clock, self._ids)
             yield tx
-            for insert, values in tx.journal_rows:
-                if self._journal is None:
-                    raise ChimeError("this file has no journal")
-                await self._journal.append(insert, *values)
+            await self._into_journal(tx.journal_rows)
         self._after_commit(tx.committed())
+
+    async def _into_journal(self, rows: list[tuple[Insert, tuple[Any, ...]]]) -> None:
+        if not rows:
+            return
+        if self._journal is None:
+            raise ChimeError("this file has no journal")
+        await self._journal.append_all(rows)
+
+
+class Together:
+    """Small pieces of machine work share one transaction: whoever comes while one is being committed is in the next.
+
+    A send is claimed and settled by a few rows each; a commit of its own for each of them would be bound by the disk
+    at some hundred sends a second. Each piece has a savepoint: one that raises is undone alone and its caller told.
+    """
+
+    def __init__(self, writes: Writes, source: str) -> None:
+        self._writes = writes
+        self._source = source
+        self._pending: deque[tuple[Callable[[Transaction], Awaitable[Any]], asyncio.Future[Any]]] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """The result of `work`, once it is committed. It must wait for nothing but its own statements."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._pending.append((work, done))
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._drain())
+        return await done
+
+    async def _drain(self) -> None:
+        while self._pending:
+            batch = [self._pending.popleft() for _ in range(min(len(self._pending), MOST_TOGETHER))]
+            results: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+            failure: BaseException | None = None
+            try:
+                async with self._writes.ingest(self._source) as tx:
+                    for index, (work, done) in enumerate(batch):
+                        results.append((done, *await _attempt(tx, work)))
+                        if index % WORKS_BETWEEN_BREATHS == WORKS_BETWEEN_BREATHS - 1:
+                            await asyncio.sleep(0)
+            except BaseException as error:
+                failure = error
+            _tell(batch, results, failure)
+            if failure is not None and not isinstance(failure, Exception):
+                raise failure
+
+    async def close(self) -> None:
+        """Wait for what is pending."""
+        if self._running is not None:
+            await asyncio.wait([self._running])
+
+
+async def _attempt(tx: Transaction, work: Callable[[Transaction], Awaitable[Any]]) -> tuple[Any, Exception | None]:
+    try:
+        return await tx.savepoint(lambda: work(tx)), None
+    except Exception as error:  # it is the caller's, who waits for it
+        return None, error
+
+
+def _tell(batch: list[Any], results: list[Any], failure: BaseException | None) -> None:
+    if failure is not None:
+        # Nothing was committed, so nobody's work is done.
+        results = [(done, None, failure) for _, done in batch]
+    for done, result, error in results:
+        if done.cancelled():
+            continue
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error if isinstance(error, Exception) else ChimeError("the transaction was given up"))

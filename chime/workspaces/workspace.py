@@ -10,11 +10,11 @@ from chime.db import DatabaseFile, GroupCommit, Insert
 from chime.ids import Ids
 from chime.workspaces.files import StoredFiles
 from chime.workspaces.keys import WorkspaceKeys
-from chime.workspaces.transaction import AfterCommit, Writes
+from chime.workspaces.transaction import AfterCommit, Together, Writes
 
 WEBHOOK_BODY = Insert("webhook_body", ("key", "received_at", "body"),
                       on_conflict="(key) DO UPDATE SET copies = copies + 1")
-SEND_EVENT = Insert("send_event", ("message_id", "attempt", "phase", "outcome", "at"))
+SEND_EVENT = Insert("send_event", ("message_id", "attempt", "phase", "outcome", "wamid", "at"))
 CONSENT_EVENT = Insert("consent_event", ("contact_id", "marketing", "source", "evidence", "at"))
 
 
@@ -35,13 +35,16 @@ class Workspace:
         writes = Writes(db, clock, ids, after_commit, journal)
         self.write = writes.write
         self.ingest = writes.ingest
+        self.deliveries = Together(writes, "delivery")
         self.users = 0
 
-    async def record_send(self, message_id: str, attempt: int, phase: str, outcome: str | None, at: int) -> None:
-        """One line of the send journal, durable on return. It survives a restore of the workspace's state."""
-        await self.journal.append(SEND_EVENT, message_id, attempt, phase, outcome, at)
+    async def record_begun(self, message_id: str, attempt: int, at: int) -> None:
+        """The first line of a send in the journal, durable on return; its end is journalled with its outcome. Both
+        survive a restore of the workspace's state."""
+        await self.journal.append(SEND_EVENT, message_id, attempt, "begun", None, None, at)
 
     async def close(self) -> None:
+        await self.deliveries.close()
         await self.journal.close()
         await self.journal_db.close()
         await self.db.close()

@@ -21,7 +21,7 @@ CREATE TABLE send_event (
     phase TEXT NOT NULL,
     outcome TEXT,
     at INTEGER NOT NULL
-) STRICT;
+, wamid TEXT) STRICT;
 
 CREATE INDEX send_event_message ON send_event(message_id, attempt);
 

@@ -203,7 +203,9 @@ CREATE TABLE message (
 
 CREATE INDEX message_conversation ON message(conversation_id, at DESC, id DESC);
 
-CREATE INDEX message_queued ON message(next_attempt_at) WHERE status = 'queued';
+CREATE INDEX message_queued ON message(channel_id, next_attempt_at, id) WHERE status = 'queued';
+
+CREATE INDEX message_unsent ON message(conversation_id, at) WHERE status IN ('queued', 'sending');
 
 CREATE INDEX message_unsettled ON message(claimed_at) WHERE status IN ('sending', 'unconfirmed');
 

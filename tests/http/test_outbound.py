@@ -194,7 +194,7 @@ async def test_a_window_that_closes_while_a_message_waits_stops_it(world: World)
     waiting = await maya.reply(bob, "in a moment")
     assert waiting.status == "queued" and waiting.next_attempt_at is not None
     world.clock.advance(25 * HOUR)
-    world.services.runner.start(world.acme.workspace_id, "inbox.deliver", waiting.id)
+    world.services.runner.start(world.acme.workspace_id, "inbox.deliver", world.acme.channel_id)
     await world.settle()
     (message,) = await maya.sent()
     assert message.status == "failed" and message.error_title is not None
@@ -227,7 +227,7 @@ async def test_an_opt_out_while_a_campaign_waits_stops_it_at_the_last_moment(wor
     await world.settle()
     await maya.says("Stop.")
     world.clock.pass_time(MINUTE)
-    world.services.runner.start(world.acme.workspace_id, "inbox.deliver", (await maya.sent())[0].id)
+    world.services.runner.start(world.acme.workspace_id, "inbox.deliver", world.acme.channel_id)
     await world.settle()
     assert [(message.status, message.error_title) for message in await maya.sent()] == [
         ("failed", "This person opted out of marketing messages.")]
@@ -274,7 +274,7 @@ async def test_sending_leaves_exactly_its_traces(world: World) -> None:
     (message,) = await maya.sent()
     assert left.audit == [("message.queued", "message", message.id)]
     assert left.nudges == {("message", message.id), ("conversation", maya.id)}
-    assert left.jobs["inbox.deliver"] == 1 and set(left.jobs) == {"inbox.deliver", "inbound.apply"}
+    assert left.jobs["inbox.send"] == 1 and set(left.jobs) == {"inbox.deliver", "inbox.send", "inbound.apply"}
     async with world.workspace(world.acme) as workspace:
         journal = await workspace.journal_db.rows("SELECT message_id, attempt, phase, outcome FROM send_event "
                                                   "ORDER BY id")

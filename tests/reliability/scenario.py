@@ -1,0 +1,113 @@
+"""What a scenario is: a module with a number of rounds for each tier and a `run` that says which promises broke.
+
+A module below `scenarios/` has a docstring whose first line describes it, `SHORT`, `NIGHTLY` and `RELEASE` (rounds of
+each tier) and `run(options) -> Outcome`, a coroutine function or a plain one. Its name with dashes is the scenario's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import random
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import uvloop
+
+from tests.reliability import scenarios
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How often, with which luck, and the empty folder to work in."""
+
+    rounds: int
+    seed: int
+    folder: Path
+
+    def luck(self) -> random.Random:
+        """The source of everything that is drawn: the same seed gives the same bodies and moments."""
+        return random.Random(self.seed)
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What a run found. `faults` empty: every promise held."""
+
+    scenario: str
+    rounds: int
+    seed: int
+    seconds: float
+    figures: dict[str, object]
+    faults: list[str]
+
+
+Run = Callable[[Options], Outcome | Awaitable[Outcome]]
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """One found module."""
+
+    name: str
+    description: str
+    short: int
+    nightly: int
+    release: int
+    run: Run
+
+
+class Watch:
+    """Times a run and gathers what it finds."""
+
+    def __init__(self, scenario: str, options: Options) -> None:
+        self._scenario = scenario
+        self._options = options
+        self._begun = time.monotonic()
+        self.figures: dict[str, object] = {}
+        self.faults: list[str] = []
+
+    def expect(self, held: bool, fault: str) -> None:
+        """A promise; its fault when it broke."""
+        if not held:
+            self.faults.append(fault)
+
+    def outcome(self) -> Outcome:
+        return Outcome(scenario=self._scenario, rounds=self._options.rounds, seed=self._options.seed,
+                       seconds=round(time.monotonic() - self._begun, 1), figures=self.figures, faults=self.faults)
+
+
+def found() -> dict[str, Scenario]:
+    """Every scenario by its name. None of their modules does anything when it is imported."""
+    modules = [importlib.import_module(f"{scenarios.__name__}.{info.name}")
+               for info in pkgutil.iter_modules(scenarios.__path__)]
+    every = [_scenario(module) for module in modules]
+    return {scenario.name: scenario for scenario in sorted(every, key=lambda each: each.name)}
+
+
+def _scenario(module: ModuleType) -> Scenario:
+    name = module.__name__.rpartition(".")[2].replace("_", "-")
+    return Scenario(name, (module.__doc__ or "").strip().partition("\n")[0], module.SHORT, module.NIGHTLY,
+                    module.RELEASE, module.run)
+
+
+def perform(scenario: Scenario, options: Options) -> Outcome:
+    """Run it to its end, on a loop of its own when it is a coroutine."""
+    if not inspect.iscoroutinefunction(scenario.run):
+        outcome = scenario.run(options)
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    async def whole() -> Outcome:
+        result = scenario.run(options)
+        assert not isinstance(result, Outcome)
+        return await result
+
+    return uvloop.run(whole())
+
+
+def percentile(values: list[float], share: float) -> float:
+    """0 of no values."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
