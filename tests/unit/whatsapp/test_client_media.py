@@ -198,15 +198,14 @@ async def test_only_metas_hosts_are_asked_and_shown_the_token(url: str, base: st
         asked.append(request)
         return httpx.Response(200, content=FILE)
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(reply)) as http:
-        client = GraphClient(base, "v26.0", http=http)
-        if shown:
-            assert await fetch(client, url) == FILE
-            assert asked[0].headers["authorization"] == "Bearer EAAdemo"
-        else:
-            with pytest.raises(NotSent):
-                await fetch(client, url)
-            assert asked == []
+    client = GraphClient(base, "v26.0", transport=httpx.MockTransport(reply))
+    if shown:
+        assert await fetch(client, url) == FILE
+        assert asked[0].headers["authorization"] == "Bearer EAAdemo"
+    else:
+        with pytest.raises(NotSent):
+            await fetch(client, url)
+        assert asked == []
 
 
 async def test_tls_is_not_given_up_on_the_way() -> None:
@@ -216,9 +215,9 @@ async def test_tls_is_not_given_up_on_the_way() -> None:
         asked.append(str(request.url))
         return httpx.Response(302, headers={"Location": "http://127.0.0.1/x"})
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(reply)) as http:
-        with pytest.raises(NotSent):
-            await fetch(GraphClient("https://graph.facebook.com", "v26.0", http=http), "https://a.fbsbx.com/x")
+    client = GraphClient("https://graph.facebook.com", "v26.0", transport=httpx.MockTransport(reply))
+    with pytest.raises(NotSent):
+        await fetch(client, "https://a.fbsbx.com/x")
     assert asked == ["https://a.fbsbx.com/x"]
 
 

@@ -1,0 +1,54 @@
+"""Going through a whole journal without holding anybody up: a few bodies at a time, giving way between them.
+
+A year of journal may be ten million bodies and one body may be three megabytes, so neither rows nor parsed events are
+ever held for more than a handful of bodies, and the event loop never waits for more than some milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from chime.whatsapp import Event, parse
+from chime.workspaces import Workspace
+
+BODIES = 16
+# Bytes that are parsed on the loop in one go: about two milliseconds. A longer body is parsed in a thread.
+SLICE = 32 * 1024
+# While posts wait for the disk, answering Meta comes before proving that it was answered.
+BUSY = 8
+PAUSE_WHEN_BUSY = 0.004
+
+
+class StoredBody(msgspec.Struct, frozen=True):
+    """A row of the journal."""
+
+    id: int
+    key: bytes
+    received_at: int
+    copies: int
+    body: bytes
+
+
+async def stored_bodies(workspace: Workspace, after: int, last: int) -> AsyncIterator[list[StoredBody]]:
+    """The bodies after one id up to another, in order, some at a time."""
+    while after < last:
+        rows = await workspace.journal_db.rows(
+            "SELECT id, key, received_at, copies, body FROM webhook_body WHERE id > ? AND id <= ? "
+            "ORDER BY id LIMIT ?", after, last, BODIES)
+        if not rows:
+            return
+        yield [StoredBody(*row) for row in rows]
+        after = rows[-1][0]
+
+
+async def events_of(body: bytes) -> list[Event]:
+    """Every event of a body."""
+    return parse(body) if len(body) <= SLICE else await asyncio.to_thread(parse, body)
+
+
+async def give_way(workspace: Workspace) -> None:
+    """Let the loop serve others; longer while posts wait for the disk."""
+    await asyncio.sleep(PAUSE_WHEN_BUSY if workspace.journal.waiting > BUSY else 0)

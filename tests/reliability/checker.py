@@ -1,0 +1,209 @@
+"""The independent checker: opens an installation's files with their keys, by its own hand and SQL, and says which
+promises are broken (security-reliability.md 3.2). It changes nothing.
+
+Of a process that has ended it reads copies: closing the last connection of a file would do the recovery that the next
+start has to do. Beside a running process it reads the files themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlcipher3 import dbapi2
+
+from chime.workspaces import KeyRing
+from tests.reliability.appliance import Appliance
+from tests.reliability.traffic import Effects
+from tests.support.world import MASTER_KEY
+
+STATES_IN = frozenset({"received"})
+STATES_OUT = frozenset({"queued", "sending", "unconfirmed", "sent", "delivered", "read", "played", "failed"})
+FEW = 3
+
+
+class Files:
+    """The open files of an installation, workspaces by the place of their number."""
+
+    def __init__(self, control: Any, workspaces: list[Any], journals: list[Any]) -> None:
+        self.control = control
+        self.workspaces = workspaces
+        self.journals = journals
+
+    def all(self) -> Iterator[tuple[str, Any]]:
+        yield "control.db", self.control
+        for index, (workspace, journal) in enumerate(zip(self.workspaces, self.journals, strict=True)):
+            yield f"workspace.db of {index}", workspace
+            yield f"journal.db of {index}", journal
+
+
+@contextmanager
+def opened(appliance: Appliance) -> Iterator[Files]:
+    """The files to read: copies when no process runs on them."""
+    with ExitStack() as stack:
+        folder = appliance.data_dir
+        if not appliance.runs:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chime-checker-")))
+            folder = scratch / "data"
+            shutil.copytree(appliance.data_dir, folder, ignore=shutil.ignore_patterns("*-shm", "media", ".lock"))
+        keys = KeyRing(MASTER_KEY)
+        control = stack.enter_context(_opened(folder / "control.db", keys.control_file))
+        workspaces, journals = [], []
+        for number in appliance.numbers:
+            version, wrapped = control.execute("SELECT version, wrapped FROM workspace_key WHERE workspace_id = ? "
+                                               "ORDER BY version DESC", (number.workspace_id,)).fetchone()
+            own = keys.unwrap(wrapped, number.workspace_id, version)
+            place = folder / "workspaces" / number.workspace_id
+            workspaces.append(stack.enter_context(_opened(place / "workspace.db", own.workspace_file)))
+            journals.append(stack.enter_context(_opened(place / "journal.db", own.journal_file)))
+        yield Files(control, workspaces, journals)
+
+
+@contextmanager
+def _opened(path: Path, key: bytes) -> Iterator[Any]:
+    connection = dbapi2.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    try:
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA query_only = ON")
+        yield connection
+    finally:
+        connection.close()
+
+
+async def until_applied(appliance: Appliance, seconds: float = 60.0) -> float:
+    """Wait until all that is stored is applied; the seconds it took. Raises TimeoutError."""
+    begun = time.monotonic()
+    with opened(appliance) as files:
+        while any(_behind(workspace, journal)
+                  for workspace, journal in zip(files.workspaces, files.journals, strict=True)):
+            if time.monotonic() - begun > seconds:
+                raise TimeoutError(f"not everything stored was applied within {seconds} s")
+            await asyncio.sleep(0.02)
+    return time.monotonic() - begun
+
+
+def _behind(workspace: Any, journal: Any) -> bool:
+    stored = journal.execute("SELECT max(id) FROM webhook_body").fetchone()[0] or 0
+    applied = workspace.execute("SELECT max(journal_id) FROM applied_body").fetchone()[0] or 0
+    return bool(stored > applied)
+
+
+def unsound(files: Files) -> list[str]:
+    """I9, I10: every file whole, every reference met, the audit chain unbroken, every message in a legal state."""
+    faults = []
+    for name, file in files.all():
+        for check in ("integrity_check", "foreign_key_check", "cipher_integrity_check"):
+            found = file.execute(f"PRAGMA {check}").fetchmany(FEW)
+            if found and found != [("ok",)]:
+                faults.append(f"{name}: {check} says {found}")
+    for name, file in [("control.db", files.control), *_named(files.workspaces)]:
+        faults += [f"{name}: {fault}" for fault in broken_chain(file)]
+    for name, file in _named(files.workspaces):
+        for direction, status, count in file.execute("SELECT direction, status, count(*) FROM message GROUP BY 1, 2"):
+            if status not in (STATES_IN if direction == "in" else STATES_OUT):
+                faults.append(f"{name}: {count} messages are {direction} and {status}")
+    return faults
+
+
+def _named(workspaces: list[Any]) -> list[tuple[str, Any]]:
+    return [(f"workspace {index}", file) for index, file in enumerate(workspaces)]
+
+
+def broken_chain(file: Any) -> list[str]:
+    """Where the audit rows stop following from each other; each row's hash covers the one before."""
+    before, number = b"\0" * 32, 0
+    for sequence, at, *words, previous, own in file.execute(
+            "SELECT sequence, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, details_json, "
+            "previous_hash, hash FROM audit_event ORDER BY sequence"):
+        number += 1
+        if sequence != number:
+            return [f"the audit rows leave out {number}"]
+        if previous != before or own != hashlib.sha256(before + msgspec.json.encode((at, *words))).digest():
+            return [f"audit row {sequence} does not follow from the one before"]
+        before = own
+    return []
+
+
+def unaccounted(files: Files, *, rejected: int = 0) -> list[str]:
+    """I1, I2 in the accounts: every stored body was applied once, and each of its events is in one of the columns."""
+    faults, found_rejected = [], 0
+    for (name, workspace), journal in zip(_named(files.workspaces), files.journals, strict=True):
+        accounts = {journal_id: (applied + duplicate + aside, aside) for journal_id, applied, duplicate, aside
+                    in workspace.execute("SELECT journal_id, applied, duplicate, rejected FROM applied_body")}
+        stored = {}
+        for journal_id, body in journal.execute("SELECT id, body FROM webhook_body"):
+            stored[journal_id] = _events_of(body)
+        wrong = [journal_id for journal_id, count in stored.items() if accounts.get(journal_id, (-1,))[0] != count]
+        if wrong or accounts.keys() - stored.keys():
+            faults.append(f"{name}: the accounts of {len(wrong)} of {len(stored)} stored bodies are wrong or missing, "
+                          f"{len(accounts.keys() - stored.keys())} are of bodies that are not stored")
+        found_rejected += sum(aside for _, aside in accounts.values())
+    if found_rejected != rejected:
+        faults.append(f"{found_rejected} events were set aside instead of {rejected}")
+    return faults
+
+
+def _events_of(body: bytes) -> int:
+    return sum(max(1, sum(len(change["value"].get(key, ())) for key in ("messages", "statuses", "message_echoes")))
+               for entry in json.loads(body)["entry"] for change in entry["changes"])
+
+
+def not_in_effect(workspace: Any, expected: Effects, name: str, *, exactly: bool = True) -> list[str]:
+    """I2, I3: what must be in effect is, once; with `exactly` nothing else is. Own messages of Chime's are left out."""
+    faults = []
+    found = {wamid: (direction, text, status, edited_at) for wamid, direction, text, status, edited_at in
+             workspace.execute("SELECT wamid, direction, text, status, edited_at FROM message "
+                               "WHERE origin IN ('customer', 'phone')")}
+    for word, count in workspace.execute("SELECT 'message ' || wamid, count(*) FROM message WHERE wamid IS NOT NULL "
+                                         "GROUP BY channel_id, wamid HAVING count(*) > 1"):
+        faults.append(f"{name}: {word} is there {count} times")
+    wrong = [wamid for wamid, (direction, words) in expected.messages.items()
+             if wamid not in found or found[wamid][:2] != (direction, words)
+             or (found[wamid][3] or 0) != expected.edited.get(wamid, 0)]
+    faults += _some(f"{name}: messages are missing or have other words", wrong)
+    faults += _some(f"{name}: messages stand elsewhere than their furthest status", [
+        wamid for wamid, status in expected.standing.items() if wamid in found and found[wamid][2] != status])
+    statuses = Counter(workspace.execute(
+        "SELECT wamid, status FROM message_status WHERE message_id IS NULL OR message_id NOT IN "
+        "(SELECT id FROM message WHERE origin IN ('agent', 'api'))").fetchall())
+    faults += _some(f"{name}: statuses are missing", [pair for pair in expected.statuses if not statuses[pair]])
+    faults += _some(f"{name}: statuses are there twice", [pair for pair, count in statuses.items() if count > 1])
+    reactions = dict(workspace.execute("SELECT wamid, emoji FROM reaction JOIN message ON message.id = message_id "
+                                       "WHERE side = 'in'").fetchall())
+    faults += _some(f"{name}: reactions are missing", [
+        wamid for wamid, emoji in expected.reactions.items() if wamid in found and reactions.get(wamid) != emoji])
+    if exactly:
+        faults += _some(f"{name}: messages nobody wrote", list(found.keys() - expected.messages.keys()))
+        faults += _some(f"{name}: statuses nobody told", list(statuses.keys() - expected.statuses))
+        faults += _counts(workspace, expected, name)
+    return faults
+
+
+def _counts(workspace: Any, expected: Effects, name: str) -> list[str]:
+    """Applied twice would show here even where a row is unique: unread counters and the accounts."""
+    unread = Counter({phone: count for phone, count in workspace.execute(
+        "SELECT phone, sum(unread_count) FROM conversation JOIN contact ON contact.id = contact_id GROUP BY phone")
+        if count})
+    faults = _some(f"{name}: unread counts are wrong", [
+        (phone, unread[phone], expected.unread[phone]) for phone in unread.keys() | expected.unread.keys()
+        if unread[phone] != expected.unread[phone]])
+    applied = workspace.execute("SELECT coalesce(sum(applied), 0) FROM applied_body").fetchone()[0]
+    if applied != expected.events:
+        faults.append(f"{name}: the accounts say that {applied} events were applied, there were {expected.events}")
+    return faults
+
+
+def _some(fault: str, wrong: list[Any]) -> list[str]:
+    return [f"{fault} ({len(wrong)}, such as {wrong[:FEW]})"] if wrong else []
