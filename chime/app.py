@@ -25,9 +25,11 @@ from chime.config import Config
 from chime.contacts import api as contact_api
 from chime.errors import NotFound, Unavailable
 from chime.ids import Ids
+from chime.inbound import api as inbound_api
+from chime.inbound import pages as inbound_pages
 from chime.inbound.actions import Journals
 from chime.inbox import api as inbox_api
-from chime.inbox import contact_pages, media_pages, message_pages
+from chime.inbox import contact_pages, media_pages, message_pages, search_jobs
 from chime.inbox import jobs as inbox_jobs
 from chime.inbox import pages as inbox_pages
 from chime.jobs import Pace, Queue, Runner, Supervisor, Work
@@ -60,10 +62,12 @@ FEATURES: tuple[tuple[str, list[Any]], ...] = (
     ("inbox: messages", message_pages.ROUTES),
     ("inbox: files", media_pages.ROUTES),
     ("inbox: contact panel", contact_pages.ROUTES),
+    ("delivery proof", inbound_pages.ROUTES),
     ("API: messages and conversations", inbox_api.ROUTES),
     ("API: contacts", contact_api.ROUTES),
     ("API: templates", template_api.ROUTES),
     ("API: channels", channel_api.ROUTES),
+    ("API: delivery proof", inbound_api.ROUTES),
     ("API: reference", reference.ROUTES),
 )
 JOBS = [*inbound.JOBS, *inbox_jobs.JOBS, *template_jobs.JOBS, *channel_jobs.JOBS]
@@ -124,6 +128,8 @@ def _after_commit(hub: Hub, queue: Queue, runner: Runner, clock: Clock, workspac
                   committed: Committed) -> None:
     """Browsers hear of it, the queue is rung. Both may be lost in a crash; the rows are not."""
     hub.publish(workspace_id, committed.nudges)
+    if search_jobs.may_concern(committed.nudges):
+        runner.start_later(workspace_id, search_jobs.INDEX, search_jobs.EVERYTHING, search_jobs.DELAY)
     for job in committed.jobs:
         delay = None if job.at is None else (job.at - clock.now()) / 1000
         try:
@@ -150,7 +156,7 @@ def create_app(services: Services, *, simulator: Simulator | None = None) -> Lit
         services.runner.start(workspace_id, inbound.APPLY, "journal")
 
     webhooks = inbound.Webhooks(services.control, journals, start_apply)
-    handlers: list[Any] = [inbound.whatsapp_webhook(webhooks)]
+    handlers: list[Any] = []
     for _, routes in FEATURES:
         handlers += routes
     if simulator is not None:
@@ -163,14 +169,14 @@ def create_app(services: Services, *, simulator: Simulator | None = None) -> Lit
         dependencies={"here": Provide(open_here)},
         exception_handlers={Exception: errors.handle},
         lifespan=[functools.partial(_running, services, simulator)],
-        state=State({"services": services, "webhooks": webhooks,
+        state=State({"services": services, "gauges": [inbound.gauges], "webhooks": webhooks,
                      "hang_up": [simulator.hang_up] if simulator is not None else []}),
         request_max_body_size=110 * 1024 * 1024,
         openapi_config=None,
         logging_config=None,
     )
     # Around the router and no middleware of it: Litestar answers unknown paths and methods outside of those.
-    app.asgi_handler = secured(services.ids)(app.asgi_handler)
+    app.asgi_handler = webhooks.before(secured(services.ids)(app.asgi_handler))
     return app
 
 

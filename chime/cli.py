@@ -201,6 +201,16 @@ def doctor(options: argparse.Namespace, config: Config) -> int:
     return _report(options, asyncio.run(examine(config)))
 
 
+def prove_inbox(options: argparse.Namespace, config: Config) -> int:
+    from chime import prove_inbox as proving
+
+    proof = asyncio.run(proving.prove(config, proving.Wishes(
+        since=options.since, workspace=options.workspace, full=options.full, replay=options.replay,
+        scratch=Path(options.scratch) if options.scratch else None)))
+    _say(options, proving.as_json(proof), proving.as_text(proof))
+    return 0 if proof.ok else 1
+
+
 def _report(options: argparse.Namespace, checks: list[Any]) -> int:
     ok = all(check.ok for check in checks)
     lines = [f"{'ok ' if check.ok else 'BAD'}  {check.name}: {check.detail}"
@@ -237,6 +247,12 @@ def _parser() -> argparse.ArgumentParser:
         key.add_argument(name, required=True)
     add(commands, "migrate", migrate, "bring every file up to date").add_argument("--check", action="store_true")
     add(commands, "doctor", doctor, "check the installation")
+    proof = add(commands, "prove-inbox", prove_inbox, "account for everything that Meta delivered")
+    proof.add_argument("--since", metavar="WHEN", default="", help="2026-11-01, 7d or 24h (default: the beginning)")
+    proof.add_argument("--workspace", metavar="NAME")
+    proof.add_argument("--full", action="store_true", help="count finished days again too")
+    proof.add_argument("--replay", action="store_true", help="apply the journal to a scratch file and compare")
+    proof.add_argument("--scratch", metavar="DIR", help="where the scratch file may lie (default: beside the data)")
     add(commands, "config", show_config, "show every option and where its value comes from")
     add(commands, "version", version, "show the version")
     return parser

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from chime import channels
+from chime import channels, inbound
 from chime.config import Config
 from chime.db import Kind
 from chime.db.migrate import pending
@@ -46,12 +46,21 @@ async def examine(config: Config) -> list[Check]:
                            else "opens, up to date", what_to_do="Run `chime migrate`." if missing else ""))
         prepare(config, keys)
         async with opened(config) as (control, registry):
+            found.append(await _parked(control))
             found += [check async for check in _workspaces(config, control, registry)]
     except ChimeError as error:
         found.append(Check(name="control.db", ok=False, detail=str(error),
                            what_to_do="Check the master key and the data folder; restore a backup if the file is "
                                       "damaged."))
     return found
+
+
+async def _parked(control: Control) -> Check:
+    """Not wrong in itself: perhaps nobody has connected the number yet."""
+    number = await inbound.parked_count(control.db)
+    return Check(name="deliveries", ok=True, detail=f"{number} parked for numbers that nobody has connected",
+                 what_to_do="`chime prove-inbox` shows them; they are delivered when `chime channel add` connects the "
+                            "number." if number else "")
 
 
 def _folder(config: Config) -> Check:
@@ -93,13 +102,16 @@ async def _workspaces(config: Config, control: Control, registry: Registry) -> A
             async with registry.use(record.id) as workspace:
                 state = await workspace.db.value("PRAGMA quick_check(1)")
                 numbers = await channels.channels(workspace.db)
-                rejected = await workspace.db.value("SELECT count(*) FROM rejected_event WHERE settled_at IS NULL")
+                rejected = await inbound.open_count(workspace.db)
         except (ChimeError, CannotOpen, OSError) as error:
             yield Check(name=name, ok=False, detail=str(error), what_to_do="Restore this workspace from a backup.")
             continue
         ok = state == "ok" and missing == 0
         yield Check(name=name, ok=ok, detail=f"integrity {state}, {len(numbers)} numbers, {rejected} events set aside",
                     what_to_do="" if ok else "Run `chime migrate`; restore from a backup if the file is damaged.")
+        if rejected:
+            yield Check(name=f"{name}: set aside", ok=True, detail=f"{rejected} events could not be applied",
+                        what_to_do=f"Retry or dismiss them at /w/{record.slug}/delivery.")
         for channel in numbers:
             good = channel.state == "connected"
             yield Check(name=f"number {channel.display_phone}", ok=good, detail=channel.trouble or "connected",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from chime.accounts import queries
-from chime.accounts.model import ABSOLUTE_LIMIT, NewKey, check_email, check_name
+from chime.accounts.model import ABSOLUTE_LIMIT, NewKey, User, check_email, check_name
 from chime.errors import Conflict, Invalid
 from chime.ids import Ids
 from chime.security.crypto import digest
-from chime.security.permissions import Actor, Role, scopes
+from chime.security.permissions import GRANTS, OPERATES, Actor, Permission, Role, scopes
 from chime.workspaces import Transaction
 
 
@@ -70,9 +70,10 @@ async def create_api_key(tx: Transaction, ids: Ids, *, workspace_id: str, name: 
     return NewKey(key_id, key)
 
 
-def actor_of_user(user_id: str, name: str, role: str | None) -> Actor:
-    """A person with the rights of their role; without a role only what anybody signed in may."""
-    from chime.security.permissions import GRANTS, Permission
-
+def actor_of_user(user: User, role: str | None) -> Actor:
+    """A person with the rights of their role, and of an operator if they are one; without a role only what anybody
+    signed in may."""
     granted = GRANTS[Role(role)] if role in set(Role) else frozenset({Permission.SESSION})
-    return Actor(kind="user", id=user_id, name=name, permissions=granted)
+    if user.is_operator:
+        granted |= OPERATES
+    return Actor(kind="user", id=user.id, name=user.name, permissions=granted)

@@ -63,7 +63,7 @@ async def by_session(services: Services, connection: Connection) -> Identity | N
     workspaces = await queries.workspaces_of(db, user.id)
     workspace = next((row for row in workspaces if row.slug == connection.path_params.get("slug")), None)
     role = await queries.role(db, workspace.id, user.id) if workspace else None
-    return Identity(actor=actor_of_user(user.id, user.name, role), email=user.email, session_id=session.id,
+    return Identity(actor=actor_of_user(user, role), email=user.email, session_id=session.id,
                     locale=user.locale, time_zone=user.time_zone, workspace=workspace, workspaces=tuple(workspaces))
 
 

@@ -23,6 +23,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     locale: str
     time_zone: str
     disabled_at: int | None
+    is_operator: bool = False
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):

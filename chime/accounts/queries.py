@@ -6,7 +6,7 @@ from chime.accounts.model import Member, User
 from chime.db import Db
 from chime.workspaces import WorkspaceRecord
 
-_USER = "SELECT id, email, name, password_hash, locale, time_zone, disabled_at FROM user"
+_USER = "SELECT id, email, name, password_hash, locale, time_zone, disabled_at, is_operator FROM user"
 
 
 async def user_by_email(db: Db, email: str) -> User | None:

@@ -21,6 +21,11 @@ Key = NewType("Key", bytes)
 # The WAL-reset corruption was fixed in 3.51.3 (performance.md 2.5); nothing older may touch a customer's file.
 MINIMUM_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT = 5_000
+# Pages. Checkpoints are made beside the writers (see `checkpoint`); this is for when those do not keep up.
+LONGEST_LOG = 16_000
+# Kibibytes, taken as they are needed. A page that is not in here costs a read and a decryption.
+WRITER_CACHE = 16_384
+READER_CACHE = 8_192
 
 _SETTINGS: tuple[tuple[str, str, object], ...] = (
     ("synchronous", "FULL", 2),
@@ -39,10 +44,7 @@ class StorageUnavailable(Unavailable):
 
 
 def open_connection(path: Path, key: Key, *, writes: bool, create: bool = False) -> Any:
-    """A DB-API connection in autocommit mode. Raises StorageUnavailable when the file or key does not fit.
-
-    Only a writer checkpoints: two connections doing so at once is what the WAL-reset bug needed.
-    """
+    """A DB-API connection in autocommit mode. Raises StorageUnavailable when the file or key does not fit."""
     mode = "rwc" if create else "rw"
     with translated(path):
         connection = dbapi2.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None,
@@ -70,7 +72,8 @@ def _prepare(connection: Any, key: Key, *, writes: bool) -> None:
     for name, value, expected in _SETTINGS:
         connection.execute(f"PRAGMA {name} = {value}")
         _expect(connection, name, expected)
-    connection.execute(f"PRAGMA wal_autocheckpoint = {2000 if writes else 0}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LONGEST_LOG if writes else 0}")
+    connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE if writes else READER_CACHE}")
     if not writes:
         connection.execute("PRAGMA query_only = ON")
         _expect(connection, "query_only", 1)

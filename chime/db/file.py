@@ -17,7 +17,9 @@ from typing import Any, Protocol, TypeVar
 import aiosqlite
 import msgspec
 
+from chime.db.checkpoint import Checkpoints, waiting_pages
 from chime.db.connection import Key, open_connection, translated
+from chime.db.long_reads import LongReads
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -100,6 +102,11 @@ class RawTransaction(_Reads):
         with translated(self._path):
             return int(self._connection.execute(sql, values).rowcount)
 
+    async def execute_aside(self, sql: str, *values: Any) -> None:
+        """Like `execute`, for a statement that may work long: in a thread, so that the loop goes on meanwhile."""
+        with translated(self._path):
+            await DatabaseFile._to_end(asyncio.to_thread(self._connection.execute, sql, values))
+
     async def savepoint(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` so that its changes are undone alone when it raises, and the transaction goes on."""
         self._connection.execute("SAVEPOINT item")
@@ -128,6 +135,8 @@ class DatabaseFile(_Reads):
         self._lock = asyncio.Lock()
         self.path = path
         self._key = key
+        self._checkpoints = Checkpoints(path, key)
+        self.long_reads = LongReads(path, key)
 
     @classmethod
     async def open(cls, path: Path, key: Key) -> DatabaseFile:
@@ -158,6 +167,7 @@ class DatabaseFile(_Reads):
                 if self._raw_writer.in_transaction:
                     self._raw_writer.execute("ROLLBACK")
                 raise
+            self._checkpoints.consider(waiting_pages(self._raw_writer))
 
     @staticmethod
     async def _to_end(step: Any) -> None:
@@ -177,5 +187,7 @@ class DatabaseFile(_Reads):
     async def close(self) -> None:
         """Close both connections; waits for a running transaction."""
         async with self._lock:
+            await self._checkpoints.close()
+            await self.long_reads.close()
             self._connection.close()
             await self._writer.close()

@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from chime.db.checkpoint import Checkpoints, waiting_pages
 from chime.db.connection import Key, StorageUnavailable, open_connection, translated
 
 _CHUNKS = (64, 16, 4, 1)
@@ -25,11 +26,10 @@ class Insert:
     """One shape of row. The statements are written once for each chunk size, so rows of a batch share a `step()`:
     row by row the interpreter lock is let go and won back for each (performance.md 2.5)."""
 
-    def __init__(self, table: str, columns: tuple[str, ...], *, on_conflict: str = "") -> None:
+    def __init__(self, table: str, columns: tuple[str, ...]) -> None:
         head = f"INSERT INTO {table}({', '.join(columns)}) VALUES "
         row = f"({', '.join('?' * len(columns))})"
-        tail = f" ON CONFLICT {on_conflict}" if on_conflict else ""
-        self.statements = {size: head + ", ".join([row] * size) + tail for size in _CHUNKS}
+        self.statements = {size: head + ", ".join([row] * size) for size in _CHUNKS}
 
 
 class GroupCommit:
@@ -38,14 +38,16 @@ class GroupCommit:
     def __init__(self, path: Path, key: Key, executor: Executor) -> None:
         self._path = path
         self._connection = open_connection(path, key, writes=True)
+        self._checkpoints = Checkpoints(path, key)
         self._executor = executor
         self._pending: deque[tuple[list[tuple[Insert, tuple[Any, ...]]], asyncio.Future[None]]] = deque()
+        self._committing = 0
         self._running: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
-        """Appends that wait for the next commit."""
-        return len(self._pending)
+        """Appends that are not durable yet."""
+        return len(self._pending) + self._committing
 
     async def append(self, insert: Insert, *values: Any) -> None:
         """Durable when this returns. Raises StorageUnavailable when the disk refuses or too many are waiting."""
@@ -65,11 +67,15 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         while self._pending:
             batch = [self._pending.popleft() for _ in range(min(len(self._pending), _MOST_PER_COMMIT))]
+            self._committing = len(batch)
             failure: BaseException | None = None
             try:
-                await loop.run_in_executor(self._executor, self._commit, [row for rows, _ in batch for row in rows])
+                pages = await loop.run_in_executor(
+                    self._executor, self._commit, [row for rows, _ in batch for row in rows])
+                self._checkpoints.consider(pages)
             except BaseException as error:
                 failure = error
+            self._committing = 0
             for _, done in batch:
                 if done.cancelled():
                     continue
@@ -80,7 +86,8 @@ class GroupCommit:
             if failure is not None and not isinstance(failure, Exception):
                 raise failure
 
-    def _commit(self, rows: list[tuple[Insert, tuple[Any, ...]]]) -> None:
+    def _commit(self, rows: list[tuple[Insert, tuple[Any, ...]]]) -> int:
+        """How many pages wait for a checkpoint afterwards."""
         connection = self._connection
         with translated(self._path):
             connection.execute("BEGIN IMMEDIATE")
@@ -92,6 +99,7 @@ class GroupCommit:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            return waiting_pages(connection)
 
     def _insert(self, insert: Insert, rows: list[tuple[Any, ...]]) -> None:
         start = 0
@@ -105,4 +113,5 @@ class GroupCommit:
         """Wait for what is pending, then close."""
         if self._running is not None:
             await asyncio.wait([self._running])
+        await self._checkpoints.close()
         self._connection.close()

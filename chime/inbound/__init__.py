@@ -4,7 +4,15 @@
 nobody is parked, never guessed; an event that cannot be applied is set aside and holds up nothing.
 """
 
-from chime.inbound.jobs import APPLY, JOBS
-from chime.inbound.webhook import Webhooks, whatsapp_webhook
+from chime.inbound import jobs, proof_jobs
+from chime.inbound.gauges import gauges
+from chime.inbound.jobs import APPLY
+from chime.inbound.model import Account, Replayed, SetAside, since_moment
+from chime.inbound.proof import Proof, WorkspaceProof, installation, prove_workspace
+from chime.inbound.queries import open_count, parked_count
+from chime.inbound.webhook import Webhooks
 
-__all__ = ["APPLY", "JOBS", "Webhooks", "whatsapp_webhook"]
+JOBS = [*jobs.JOBS, *proof_jobs.JOBS]
+
+__all__ = ["APPLY", "JOBS", "Account", "Proof", "Replayed", "SetAside", "Webhooks", "WorkspaceProof", "gauges",
+           "installation", "open_count", "parked_count", "prove_workspace", "since_moment"]

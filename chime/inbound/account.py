@@ -3,25 +3,25 @@
 `received` is found by parsing the journal again; the other side is what applying wrote down in the transaction of the
 effects. The two sides come from two files and two moments, which is what makes their agreement a proof.
 
-Days that are over for a week (Meta repeats for so long) are summed up once and kept with a checksum over what the sum
-was made of; a full count looks at every body again and compares those checksums too.
+Days that are over are summed up once and kept with a checksum over what the sum was made of; a full count looks at
+every body again and compares those checksums too.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator
 
 import msgspec
 
-from chime.clock import DAY
+from chime.clock import DAY, HOUR
 from chime.inbound import queries
 from chime.inbound.model import Account, Counted, DayAccount, Segment, day_of
 from chime.inbound.slices import SLICE, StoredBody, events_of, give_way, stored_bodies
+from chime.security.crypto import digest
 from chime.workspaces import Workspace
 
-# A body may be repeated by Meta for seven days; until then a day's repeats are not all counted.
-CLOSED_AFTER = 8 * DAY
+# After midnight, UTC, so that what was under way then is stored and applied.
+CLOSED_AFTER = DAY + HOUR
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -42,12 +42,12 @@ class BodyAccount(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes
     day: int
     account: Account
-    is_settled: bool
 
-    def add_to(self, checksum: hashlib._Hash) -> None:
-        """What a summary stands for. Neither repeats nor today's parser change it, only a change behind our back."""
-        told = self.account
-        checksum.update(msgspec.json.encode((self.id, self.key.hex(), told.applied, told.rejected)))
+    def chained(self, checksum: bytes) -> bytes:
+        """The checksum of a summary with this body in it. A newer parser does not change it, only somebody who changes
+        the files behind our back."""
+        return digest(checksum + msgspec.json.encode((self.id, self.key.hex(), self.account.applied,
+                                                      self.account.rejected)))
 
 
 async def count(workspace: Workspace, *, now: int, since: int = 0, full: bool = False) -> Counted:
@@ -82,23 +82,24 @@ class _SummaryCheck:
     """Compares kept summaries with the bodies they were made of, as these pass by."""
 
     def __init__(self, segments: list[Segment]) -> None:
-        self._open = {segment.first_id: segment for segment in segments}
+        self._awaited = {segment.first_id: segment for segment in segments}
         self._current: Segment | None = None
-        self._checksum = hashlib.sha256()
-        self._seen = 0
+        self._checksum = b""
+        self._wrong = 0
 
     @property
     def changed(self) -> int:
-        return len(self._open) + (self._current is not None) + self._seen
+        """How many are not what they were: one whose bodies never came, or came otherwise."""
+        return self._wrong + len(self._awaited) + (self._current is not None)
 
     def see(self, body: BodyAccount) -> None:
-        if self._current is None and body.id in self._open:
-            self._current, self._checksum = self._open.pop(body.id), hashlib.sha256()
+        if self._current is None and body.id in self._awaited:
+            self._current, self._checksum = self._awaited.pop(body.id), b""
         if self._current is None:
             return
-        body.add_to(self._checksum)
+        self._checksum = body.chained(self._checksum)
         if body.id >= self._current.last_id:
-            self._seen += body.id != self._current.last_id or self._checksum.digest() != self._current.checksum
+            self._wrong += self._checksum != self._current.checksum
             self._current = None
 
 
@@ -133,23 +134,21 @@ async def _kept(workspace: Workspace, after: int, last: int) -> dict[int, Kept]:
 
 
 def _account_of(body: StoredBody, events: int, kept: Kept | None, upto: int) -> BodyAccount:
-    repeats = events * (body.copies - 1)
     if kept is not None:
         told = kept.applied + kept.duplicate + kept.rejected
-        account = Account(received=events * body.copies, applied=kept.applied, duplicate=kept.duplicate + repeats,
-                          rejected=kept.rejected, difference=abs(events - told) + abs(kept.rejected - kept.rows))
+        account = Account(received=events, applied=kept.applied, duplicate=kept.duplicate, rejected=kept.rejected,
+                          difference=abs(events - told) + abs(kept.rejected - kept.rows))
     elif body.id > upto:
-        account = Account(received=events * body.copies, duplicate=repeats, waiting=events)
+        account = Account(received=events, waiting=events)
     else:
-        account = Account(received=events * body.copies, duplicate=repeats, difference=events)
-    return BodyAccount(id=body.id, key=body.key, day=day_of(body.received_at), account=account,
-                       is_settled=kept is not None)
+        account = Account(received=events, difference=events)
+    return BodyAccount(id=body.id, key=body.key, day=day_of(body.received_at), account=account)
 
 
 def _account_of_lost(kept: Kept) -> BodyAccount:
     told = kept.applied + kept.duplicate + kept.rejected
     account = Account(applied=kept.applied, duplicate=kept.duplicate, rejected=kept.rejected, difference=told)
-    return BodyAccount(id=kept.journal_id, key=b"", day=day_of(kept.at), account=account, is_settled=True)
+    return BodyAccount(id=kept.journal_id, key=b"", day=day_of(kept.at), account=account)
 
 
 async def new_segments(workspace: Workspace, *, now: int) -> AsyncIterator[Segment]:
@@ -157,7 +156,7 @@ async def new_segments(workspace: Workspace, *, now: int) -> AsyncIterator[Segme
     each time."""
     upto = await queries.applied_upto(workspace.db)
     newest = await queries.newest_body(workspace.journal_db)
-    last = await queries.last_body_before(workspace.journal_db, day_of(now - CLOSED_AFTER) + DAY, newest)
+    last = await queries.last_body_before(workspace.journal_db, day_of(now - HOUR), newest)
     position = 0
     for segment in await queries.segments(workspace.db):
         async for found in _segments(account_of_bodies(workspace, position, segment.first_id - 1, upto), now):
@@ -168,27 +167,23 @@ async def new_segments(workspace: Workspace, *, now: int) -> AsyncIterator[Segme
 
 
 async def _segments(bodies: AsyncIterator[BodyAccount], now: int) -> AsyncIterator[Segment]:
-    run: list[BodyAccount] = []
-    total, checksum = Account(), hashlib.sha256()
-    first = latest = None
+    first: BodyAccount | None = None
+    latest: BodyAccount | None = None
+    total, checksum = Account(), b""
     async for body in bodies:
         if first is not None and latest is not None and body.day != first.day:
             if found := _segment(first, latest, total, checksum, now):
                 yield found
-            first, total, checksum = None, Account(), hashlib.sha256()
-        first = first or body
-        latest = body
-        total = total.plus(body.account)
-        body.add_to(checksum)
+            first, total, checksum = None, Account(), b""
+        first, latest = first or body, body
+        total, checksum = total.plus(body.account), body.chained(checksum)
     if first is not None and latest is not None and (found := _segment(first, latest, total, checksum, now)):
         yield found
-    run.clear()
 
 
-def _segment(first: BodyAccount, latest: BodyAccount, total: Account, checksum: hashlib._Hash,
-             now: int) -> Segment | None:
-    if total.difference or total.waiting or day_of(now) - first.day < CLOSED_AFTER:
+def _segment(first: BodyAccount, latest: BodyAccount, total: Account, checksum: bytes, now: int) -> Segment | None:
+    if total.difference or total.waiting or now - first.day < CLOSED_AFTER:
         return None
     return Segment(first_id=first.id, last_id=latest.id, day=first.day, received=total.received,
-                   applied=total.applied, duplicate=total.duplicate, rejected=total.rejected,
-                   checksum=checksum.digest(), computed_at=now)
+                   applied=total.applied, duplicate=total.duplicate, rejected=total.rejected, checksum=checksum,
+                   computed_at=now)

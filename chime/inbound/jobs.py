@@ -11,18 +11,24 @@ import asyncio
 from collections import Counter
 
 from chime.db import Db
+from chime.errors import Unavailable
 from chime.inbound.dispatch import dispatch
 from chime.jobs import JobKind, Work
 from chime.whatsapp import Event, parse
-from chime.workspaces import Transaction, Workspace
+from chime.workspaces import Transaction
 
 APPLY = "inbound.apply"
-# Bodies per transaction: enough to share a disk flush, few enough to let pages be served between.
-BATCH = 50
+# Bodies per transaction: enough to share a disk flush and the pages of the indexes.
+MOST_BODIES = 200
+FEW_BODIES = 32
 EVENTS_BETWEEN_BREATHS = 4
-# While posts wait for the disk, answering Meta comes before applying what is safe already.
+# While posts wait for the disk, answering Meta comes before applying what is safe already: about a tenth of the time
+# is taken for it then, in short transactions, so that nobody who sends waits long for the writer.
 BUSY = 8
-PAUSE_WHEN_BUSY = 0.004
+LONGEST_WHEN_BUSY = 0.008
+PAUSE_WHEN_BUSY = 0.08
+# Above this size a body takes more than a moment to read, and is read beside the loop.
+LARGE_BODY = 64 * 1024
 _UPTO = "SELECT cast(value AS INTEGER) FROM meta WHERE key = 'applied_upto'"
 
 
@@ -31,39 +37,51 @@ async def apply(work: Work, _: str) -> None:
     while True:
         upto = await work.workspace.db.value(_UPTO) or 0
         bodies = await work.workspace.journal_db.rows(
-            "SELECT id, body FROM webhook_body WHERE id > ? ORDER BY id LIMIT ?", upto, BATCH)
+            "SELECT id, body FROM webhook_body WHERE id > ? ORDER BY id LIMIT ?", upto,
+            FEW_BODIES if _busy(work) else MOST_BODIES)
         if not bodies:
             return
         async with work.workspace.ingest("webhook") as tx:
-            breath = Breath(work.workspace)
-            for journal_id, body in bodies:
-                became = Counter([await _apply_one(tx, work, journal_id, event, breath) for event in parse(body)])
-                await tx.execute("INSERT INTO applied_body (journal_id, applied, duplicate, rejected, at) "
-                                 "VALUES (?, ?, ?, ?, ?)", journal_id, became["applied"], became["duplicate"],
-                                 became["rejected"], tx.now)
-            await tx.execute("INSERT INTO meta (key, value) VALUES ('applied_upto', ?) ON CONFLICT (key) "
-                             "DO UPDATE SET value = excluded.value", str(bodies[-1][0]))
+            await _apply_some(tx, work, bodies)
+        if _busy(work):
+            await asyncio.sleep(PAUSE_WHEN_BUSY)
 
 
-class Breath:
-    """Lets the loop serve others between events, longer while posts wait for the disk."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._journal = workspace.journal
-        self._count = 0
-
-    async def take(self) -> None:
-        self._count += 1
-        if self._count % EVENTS_BETWEEN_BREATHS == 0:
-            await asyncio.sleep(PAUSE_WHEN_BUSY if self._journal.waiting > BUSY else 0)
+def _busy(work: Work) -> bool:
+    return work.workspace.journal.waiting > BUSY
 
 
-async def _apply_one(tx: Transaction, work: Work, journal_id: int, event: Event, breath: Breath) -> str:
+async def _apply_some(tx: Transaction, work: Work, bodies: list[tuple[int, bytes]]) -> None:
+    """These bodies, or the first of them when there is something better to do."""
+    begun = work.clock.monotonic()
+    count = 0
+    for journal_id, body in bodies:
+        became: Counter[str] = Counter()
+        for event in await _read(body):
+            became[await _apply_one(tx, work, journal_id, event)] += 1
+            count += 1
+            if count % EVENTS_BETWEEN_BREATHS == 0:
+                await asyncio.sleep(0)
+        await tx.execute("INSERT INTO applied_body (journal_id, applied, duplicate, rejected, at) "
+                         "VALUES (?, ?, ?, ?, ?)", journal_id, became["applied"], became["duplicate"],
+                         became["rejected"], tx.now)
+        if _busy(work) and work.clock.monotonic() - begun > LONGEST_WHEN_BUSY:
+            break
+    await tx.execute("INSERT INTO meta (key, value) VALUES ('applied_upto', ?) ON CONFLICT (key) "
+                     "DO UPDATE SET value = excluded.value", str(journal_id))
+
+
+async def _read(body: bytes) -> list[Event]:
+    return parse(body) if len(body) < LARGE_BODY else await asyncio.to_thread(parse, body)
+
+
+async def _apply_one(tx: Transaction, work: Work, journal_id: int, event: Event) -> str:
     """What became of one event: applied, duplicate or rejected."""
-    await breath.take()
     try:
         new = await tx.savepoint(lambda: dispatch(tx, work.workspace.callback_key, event))
         return "applied" if new else "duplicate"
+    except Unavailable:
+        raise  # the disk's fault, not the event's: the whole transaction is tried again later
     except Exception as error:  # any fault of one event must not hold up the others; it is kept with its reason
         work.log.error("event.rejected", error, journal_id=journal_id, kind=type(event).__name__)
         await tx.execute("INSERT OR IGNORE INTO rejected_event (id, journal_id, path, reason, at) "

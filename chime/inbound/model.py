@@ -104,7 +104,8 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     """A rejected event as people and scripts see it: where it stands in the journal, and why it is not in effect.
-    `number` is the end of the phone number id it was for."""
+    `number` is the end of the phone number id it was for; `cause` is the name of what stopped it, `reason` says it in
+    words."""
 
     id: str
     state: str
@@ -114,6 +115,7 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     field: str
     number: str
     kind: str
+    cause: str
     reason: str
     tries: int
     tried_at: int | None
@@ -201,12 +203,6 @@ def day_of(at: int) -> int:
 def ending(number: str | None) -> str:
     """What may be shown of a phone number id."""
     return number[-4:] if number else ""
-
-
-def is_at_or_below(path: str, place: str) -> bool:
-    """Whether an event at `path` is the item at `place` or a part of it. A parser that has learnt more since may find
-    several events where there was one unreadable item."""
-    return path == place or path.startswith(f"{place}.")
 
 
 def entry_and_change(path: str) -> tuple[int, int]:

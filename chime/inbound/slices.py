@@ -28,7 +28,6 @@ class StoredBody(msgspec.Struct, frozen=True):
     id: int
     key: bytes
     received_at: int
-    copies: int
     body: bytes
 
 
@@ -36,7 +35,7 @@ async def stored_bodies(workspace: Workspace, after: int, last: int) -> AsyncIte
     """The bodies after one id up to another, in order, some at a time."""
     while after < last:
         rows = await workspace.journal_db.rows(
-            "SELECT id, key, received_at, copies, body FROM webhook_body WHERE id > ? AND id <= ? "
+            "SELECT id, key, received_at, body FROM webhook_body WHERE id > ? AND id <= ? "
             "ORDER BY id LIMIT ?", after, last, BODIES)
         if not rows:
             return
@@ -47,6 +46,13 @@ async def stored_bodies(workspace: Workspace, after: int, last: int) -> AsyncIte
 async def events_of(body: bytes) -> list[Event]:
     """Every event of a body."""
     return parse(body) if len(body) <= SLICE else await asyncio.to_thread(parse, body)
+
+
+def events_at(events: list[Event], path: str) -> list[Event]:
+    """The event at this place of a body. A parser that has learnt more since may find several below a place where
+    there was one unreadable item; then these."""
+    return ([event for event in events if event.path == path]
+            or [event for event in events if event.path.startswith(f"{path}.")])
 
 
 async def give_way(workspace: Workspace) -> None:

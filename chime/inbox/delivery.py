@@ -234,6 +234,9 @@ async def due_channels(db: Db, now: int) -> list[str]:
 async def recover(work: Work, message_id: str) -> None:
     """A message left in `sending` by a process that ended. The journal knows whether its send ever began, and how it
     ended if it did."""
+    # The first sweep comes when sends of this process have begun, and a clock that jumps makes them look old.
+    if work.pace.on_its_way(message_id):
+        return
     workspace = work.workspace
     rows = await workspace.db.rows("SELECT attempts, channel_id FROM message WHERE id = ? AND status = 'sending'",
                                    message_id)

@@ -13,6 +13,7 @@ from chime.inbox.changes import FETCH_MEDIA, REVOKED
 from chime.inbox.delivery import JOBS as DELIVERY_JOBS
 from chime.inbox.delivery import app_secret, forget_claims, nothing_due
 from chime.inbox.receive import MEDIA_LIFETIME
+from chime.inbox.search_jobs import JOBS as SEARCH_JOBS
 from chime.jobs import JobKind, Work
 from chime.whatsapp import Doubtful, GraphRefused, MediaTooLarge, NotSent, read_body
 from chime.workspaces import Transaction
@@ -123,6 +124,7 @@ async def _tell_whatsapp(work: Work, message_id: str, *, typing: bool) -> None:
 
 JOBS = [
     *DELIVERY_JOBS,
+    *SEARCH_JOBS,
     JobKind(FETCH_MEDIA, fetch_media, due_media, at_once=16),
     JobKind(SEND_READ, send_read, nothing_due),
     JobKind(SEND_TYPING, send_typing, nothing_due),

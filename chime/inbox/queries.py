@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -53,23 +53,13 @@ _COUNTS = {
     View.ALL: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE state = 'open' LIMIT 1000)",
     View.CLOSED: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE state = 'closed' LIMIT 1000)",
 }
-_SEARCH = (" AND (contact.name LIKE ? ESCAPE '\\' OR contact.profile_name LIKE ? ESCAPE '\\' "
-           "OR contact.username LIKE ? ESCAPE '\\' OR contact.phone LIKE ? ESCAPE '\\')")
-_LIKE_A_NUMBER = re.compile(r"[\d\s+().\-/]+")
 
 
-async def conversations(db: Db, view: View, *, user_id: str, search: str = "",
-                        after: tuple[int, str] = NEWEST, limit: int = PAGE) -> list[Conversation]:
+async def conversations(db: Db, view: View, *, user_id: str, after: tuple[int, str] = NEWEST,
+                        limit: int = PAGE) -> list[Conversation]:
     """A page of a view, the newest first, after the given `(last_message_at, id)`."""
     values: list[Any] = [user_id] if view is View.MINE else []
-    where = _VIEWS[view]
-    if search:
-        plain = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        # Only what is written like a number is looked for in numbers: nearly all of them hold the 5 of "table 5".
-        digits = "".join(filter(str.isdigit, search)) if _LIKE_A_NUMBER.fullmatch(search) else ""
-        where += _SEARCH
-        values += [f"%{plain}%", f"%{plain}%", f"%{plain.removeprefix('@')}%", f"%{digits or plain}%"]
-    return await db.all(Conversation, _CONVERSATION + where + _PAGE, *values, *after, limit)
+    return await db.all(Conversation, _CONVERSATION + _VIEWS[view] + _PAGE, *values, *after, limit)
 
 
 async def conversations_in(db: Db, state: ConversationState, *, assignee_id: str | None = None,
@@ -103,6 +93,13 @@ async def conversation(db: Db, conversation_id: str) -> Conversation | None:
 async def conversations_of_contact(db: Db, contact_id: str) -> list[Conversation]:
     return await db.all(Conversation, _CONVERSATION + " WHERE conversation.contact_id = ? "
                         "ORDER BY conversation.last_message_at DESC LIMIT 20", contact_id)
+
+
+async def conversations_of_contacts(db: Db, contact_ids: Sequence[str]) -> list[Conversation]:
+    """Of those that were not deleted, in no order. The caller bounds how many."""
+    return await db.all(Conversation, _CONVERSATION + " WHERE conversation.contact_id IN "
+                        "(SELECT value FROM json_each(?)) AND contact.deleted_at IS NULL",
+                        msgspec.json.encode(contact_ids).decode())
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +170,23 @@ async def messages(db: Db, conversation_id: str, *, before: tuple[int, str] = NE
                         "AND (message.at, message.id) < (?, ?) ORDER BY message.at DESC, message.id DESC LIMIT ?",
                         conversation_id, *before, limit)
     return await _assembled(db, rows)
+
+
+async def messages_after(db: Db, conversation_id: str, *, after: tuple[int, str],
+                         limit: int = THREAD_PAGE) -> list[Message]:
+    """The page of a thread that follows the given `(at, id)`, oldest first."""
+    rows = await db.all(_Row, _MESSAGE + " WHERE message.conversation_id = ? AND message.type <> 'reaction' "
+                        "AND (message.at, message.id) > (?, ?) ORDER BY message.at, message.id LIMIT ?",
+                        conversation_id, *after, limit)
+    return await _assembled(db, rows)
+
+
+async def messages_by_id(db: Db, ids: Sequence[str]) -> list[Message]:
+    """Those that are there, in the given order. The caller bounds how many."""
+    rows = await db.all(_Row, _MESSAGE + " WHERE message.id IN (SELECT value FROM json_each(?))",
+                        msgspec.json.encode(ids).decode())
+    found = {message.id: message for message in await _assembled(db, rows)}
+    return [found[message_id] for message_id in ids if message_id in found]
 
 
 async def message(db: Db, message_id: str) -> Message | None:

@@ -10,6 +10,7 @@ from chime import accounts, channels, contacts, message_templates
 from chime.accounts import Member
 from chime.channels import Channel
 from chime.contacts import Contact
+from chime.db import Db
 from chime.errors import NotFound
 from chime.inbox import queries
 from chime.inbox.model import Conversation, ConversationEvent, Message, Window
@@ -60,6 +61,9 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Item, ...]
     has_older: bool
     oldest_cursor: str
+    has_newer: bool
+    newest_cursor: str
+    shown_id: str
     window: Window
     channel: Channel
     members: dict[str, Member]
@@ -107,18 +111,22 @@ async def conversation_or_404(here: Here, conversation_id: str) -> Conversation:
     return found
 
 
-async def load(here: Here, conversation_id: str, *, before: str | None = None, with_items: bool = True) -> Thread:
-    """A conversation's pane; `before` asks for an older page of its messages. Raises NotFound, Invalid (cursor)."""
+async def load(here: Here, conversation_id: str, *, before: str | None = None, after: str | None = None,
+               around: str | None = None, with_items: bool = True) -> Thread:
+    """A conversation's pane with its newest messages, or those `before` or `after` a cursor, or `around` a message (of
+    which `shown_id` tells, if it is still there). Raises NotFound, Invalid (cursor)."""
     conversation = await conversation_or_404(here, conversation_id)
     contact = await contacts.contact(here.db, conversation.contact_id)
     channel = await channels.channel(here.db, conversation.channel_id)
-    items, cursor = await _items(here, conversation_id, before) if with_items else ((), "")
+    stretch = await _stretch(here.db, conversation_id, before, after, around) if with_items else _NONE
     templates = await message_templates.approved(here.db, channel.waba_id) if channel else []
     others = await queries.conversations_of_contact(here.db, conversation.contact_id)
     return Thread(
         conversation=conversation,
         contact=ContactView.of(contact) if contact else _gone(conversation),
-        items=items, has_older=bool(cursor), oldest_cursor=cursor,
+        items=await _items(here, conversation_id, stretch), has_older=stretch.has_older,
+        oldest_cursor=stretch.cursor(0) if stretch.has_older else "", has_newer=stretch.has_newer,
+        newest_cursor=stretch.cursor(-1) if stretch.has_newer else "", shown_id=stretch.shown_id,
         window=Window(conversation.window_expires_at, here.now),
         channel=channel or _removed(conversation), members=await members(here), templates_count=len(templates),
         other_conversations=tuple(other for other in others if other.id != conversation_id))
@@ -139,18 +147,64 @@ def _removed(conversation: Conversation) -> Channel:
                    paused_until=None, created_at=0)
 
 
-async def _items(here: Here, conversation_id: str, before: str | None) -> tuple[tuple[Item, ...], str]:
+class _Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages that follow each other, oldest first, and the time they cover: from `since` to before `until`."""
+
+    messages: tuple[Message, ...]
+    since: int
+    until: int
+    has_older: bool = False
+    has_newer: bool = False
+    shown_id: str = ""
+
+    def cursor(self, place: int) -> str:
+        return encode_cursor(self.messages[place].at, self.messages[place].id)
+
+
+_NONE = _Stretch(messages=(), since=0, until=0)
+
+
+async def _stretch(db: Db, conversation_id: str, before: str | None, after: str | None, around: str | None
+                   ) -> _Stretch:
+    if around:
+        shown = await queries.message(db, around)
+        if shown is not None and shown.conversation_id == conversation_id and shown.type != "reaction":
+            return await _around(db, shown)
+    if after:
+        return await _after(db, conversation_id, decode_cursor(after) or (0, ""))
     place = decode_cursor(before) or queries.NEWEST
-    page = await queries.messages(here.db, conversation_id, before=place, limit=queries.THREAD_PAGE + 1)
-    has_older = len(page) > queries.THREAD_PAGE
-    shown = list(reversed(page[:queries.THREAD_PAGE]))
-    oldest = shown[0].at if has_older else 0
-    happened = await queries.events(here.db, conversation_id, newer_than=oldest, older_than=place[0])
-    lines: list[Item] = [Item(kind="message", message=message) for message in shown]
+    page = await queries.messages(db, conversation_id, before=place, limit=queries.THREAD_PAGE + 1)
+    older = len(page) > queries.THREAD_PAGE
+    found = tuple(reversed(page[:queries.THREAD_PAGE]))
+    return _Stretch(messages=found, since=found[0].at if older else 0, until=place[0], has_older=older)
+
+
+async def _after(db: Db, conversation_id: str, place: tuple[int, str]) -> _Stretch:
+    page = await queries.messages_after(db, conversation_id, after=place, limit=queries.THREAD_PAGE + 1)
+    newer = len(page) > queries.THREAD_PAGE
+    found = tuple(page[:queries.THREAD_PAGE])
+    return _Stretch(messages=found, since=place[0], until=found[-1].at if newer else queries.NEWEST[0],
+                    has_newer=newer)
+
+
+async def _around(db: Db, shown: Message) -> _Stretch:
+    """Half a page on either side."""
+    half, place = queries.THREAD_PAGE // 2, (shown.at, shown.id)
+    earlier = await queries.messages(db, shown.conversation_id, before=place, limit=half + 1)
+    later = await queries.messages_after(db, shown.conversation_id, after=place, limit=half + 1)
+    older, newer = len(earlier) > half, len(later) > half
+    found = (*reversed(earlier[:half]), shown, *later[:half])
+    return _Stretch(messages=found, since=found[0].at if older else 0,
+                    until=found[-1].at if newer else queries.NEWEST[0], has_older=older, has_newer=newer,
+                    shown_id=shown.id)
+
+
+async def _items(here: Here, conversation_id: str, stretch: _Stretch) -> tuple[Item, ...]:
+    happened = await queries.events(here.db, conversation_id, newer_than=stretch.since, older_than=stretch.until)
+    lines: list[Item] = [Item(kind="message", message=message) for message in stretch.messages]
     lines += [Item(kind="event", event=event) for event in happened]
     lines.sort(key=_at)
-    cursor = encode_cursor(shown[0].at, shown[0].id) if has_older else ""
-    return tuple(_with_days(here, lines)), cursor
+    return tuple(_with_days(here, lines))
 
 
 def _at(item: Item) -> int:

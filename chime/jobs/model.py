@@ -91,6 +91,10 @@ class Pace:
         lane.on_its_way.add(message_id)
         self._lane_of[message_id] = lane
 
+    def on_its_way(self, message_id: str) -> bool:
+        """Whether this process is sending the message now."""
+        return message_id in self._lane_of
+
     def end(self, message_id: str) -> None:
         lane = self._lane_of.pop(message_id, None)
         if lane is not None:

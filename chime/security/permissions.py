@@ -17,6 +17,10 @@ class Permission(StrEnum):
     INBOX_ASSIGN = "inbox:assign"
     CONTACTS_READ = "contacts:read"
     CONTACTS_EDIT = "contacts:edit"
+    DELIVERY_READ = "delivery:read"
+    DELIVERY_RETRY = "delivery:retry"
+    INSTALLATION = "installation:operate"
+    """What concerns no single workspace; its operators have it in whatever workspace they are."""
     SESSION = "session"
     """Anything a signed-in person may do for themselves, such as choosing a theme."""
 
@@ -33,11 +37,13 @@ class Role(StrEnum):
 
 _READ = frozenset({Permission.SESSION, Permission.INBOX_READ, Permission.CONTACTS_READ})
 _WORK = _READ | {Permission.INBOX_REPLY, Permission.INBOX_ASSIGN, Permission.CONTACTS_EDIT}
+_MANAGE = _WORK | {Permission.DELIVERY_READ, Permission.DELIVERY_RETRY}
+OPERATES = frozenset({Permission.INSTALLATION})
 
 GRANTS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _WORK,
-    Role.ADMIN: _WORK,
-    Role.MANAGER: _WORK,
+    Role.OWNER: _MANAGE,
+    Role.ADMIN: _MANAGE,
+    Role.MANAGER: _MANAGE,
     Role.MEMBER: _WORK,
     Role.AGENT: _WORK,
     Role.ANALYST: _READ,
@@ -45,7 +51,7 @@ GRANTS: dict[Role, frozenset[Permission]] = {
 }
 
 API_SCOPES: tuple[Permission, ...] = tuple(permission for permission in Permission
-                                           if permission is not Permission.SESSION)
+                                           if permission not in {Permission.SESSION, *OPERATES})
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

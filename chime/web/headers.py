@@ -32,12 +32,11 @@ _HEADERS = {
 
 
 def secured(ids: Ids) -> Any:
-    """What stands around the whole application, unknown addresses included. Webhooks pass untouched: nobody renders
-    their answers and they are the hot path."""
+    """What stands around the whole application, unknown addresses included."""
 
     def middleware(app: ASGIApp) -> ASGIApp:
         async def run(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != ScopeType.HTTP or scope["raw_path"].startswith(b"/webhooks/"):
+            if scope["type"] != ScopeType.HTTP:
                 await app(scope, receive, send)
                 return
             reference = ids.code(12)

@@ -94,7 +94,7 @@ def _messages(source: Source, value: dict[str, Any]) -> Iterator[Event]:
 def _errors(source: Source, value: dict[str, Any]) -> Iterator[Event]:
     found = errors(value.get("errors"))
     if found:
-        yield AccountErrors(**source.common(), errors=found)
+        yield AccountErrors(**{**source.common(), "path": f"{source.path}.errors"}, errors=found)
 
 
 def _calls(source: Source, value: dict[str, Any]) -> Iterator[Event]:
@@ -125,7 +125,9 @@ def _each(source: Source, value: dict[str, Any], key: str, make: _MakeItem, peop
     if listed is None:
         return
     if not isinstance(listed, list):
-        yield _unreadable(source, f"{key} is no list", listed)
+        # Each event of a body has a path of its own: what was set aside is found again by it.
+        where = msgspec.structs.replace(source, path=f"{source.path}.{key}")
+        yield _unreadable(where, f"{key} is no list", listed)
         return
     alone = len(listed) == 1
     for index, item in enumerate(listed):

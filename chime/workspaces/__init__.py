@@ -5,7 +5,7 @@ Promise: code that holds a `Workspace` can reach that workspace's files and no o
 listed in `tests/architecture/test_unaudited.py`.
 """
 
-from chime.workspaces.control import Control, WorkspaceRecord
+from chime.workspaces.control import Control, OpenApp, WorkspaceRecord
 from chime.workspaces.files import StoredFiles
 from chime.workspaces.keys import KeyRing, find_master_key, make_master_key
 from chime.workspaces.provision import create_control, create_workspace, migrate_all
@@ -13,6 +13,6 @@ from chime.workspaces.registry import Registry
 from chime.workspaces.transaction import JobNudge, LiveNudge, Transaction, Unaudited
 from chime.workspaces.workspace import Workspace
 
-__all__ = ["Control", "JobNudge", "KeyRing", "LiveNudge", "Registry", "StoredFiles", "Transaction", "Unaudited",
-           "Workspace", "WorkspaceRecord", "create_control", "create_workspace", "find_master_key", "make_master_key",
-           "migrate_all"]
+__all__ = ["Control", "JobNudge", "KeyRing", "LiveNudge", "OpenApp", "Registry", "StoredFiles", "Transaction",
+           "Unaudited", "Workspace", "WorkspaceRecord", "create_control", "create_workspace", "find_master_key",
+           "make_master_key", "migrate_all"]

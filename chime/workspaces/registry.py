@@ -43,14 +43,19 @@ class Registry:
     @asynccontextmanager
     async def use(self, workspace_id: str) -> AsyncIterator[Workspace]:
         """The open workspace; it stays open at least until the end of the block. Raises NotFound."""
-        workspace = await self._get(workspace_id)
-        workspace.users += 1
+        workspace = self._open.get(workspace_id)
+        if workspace is None:
+            workspace = await self._enter(workspace_id)
+        else:
+            self._open.move_to_end(workspace_id)
+            workspace.users += 1
         try:
             yield workspace
         finally:
             workspace.users -= 1
 
-    async def _get(self, workspace_id: str) -> Workspace:
+    async def _enter(self, workspace_id: str) -> Workspace:
+        """Open it; its user is counted before anything is waited for, or it might be closed again meanwhile."""
         lock = self._locks.setdefault(workspace_id, asyncio.Lock())
         async with lock:
             workspace = self._open.get(workspace_id)
@@ -58,7 +63,12 @@ class Registry:
                 workspace = await self._open_files(workspace_id)
                 self._open[workspace_id] = workspace
             self._open.move_to_end(workspace_id)
-        await self._close_oldest()
+            workspace.users += 1
+        try:
+            await self._close_oldest()
+        except BaseException:
+            workspace.users -= 1
+            raise
         return workspace
 
     async def _open_files(self, workspace_id: str) -> Workspace:

@@ -12,8 +12,7 @@ from chime.workspaces.files import StoredFiles
 from chime.workspaces.keys import WorkspaceKeys
 from chime.workspaces.transaction import AfterCommit, Together, Writes
 
-WEBHOOK_BODY = Insert("webhook_body", ("key", "received_at", "body"),
-                      on_conflict="(key) DO UPDATE SET copies = copies + 1")
+WEBHOOK_BODY = Insert("webhook_body", ("key", "received_at", "body"))
 SEND_EVENT = Insert("send_event", ("message_id", "attempt", "phase", "outcome", "wamid", "at"))
 CONSENT_EVENT = Insert("consent_event", ("contact_id", "marketing", "source", "evidence", "at"))
 

@@ -27,7 +27,7 @@ CREATE INDEX send_event_message ON send_event(message_id, attempt);
 
 CREATE TABLE webhook_body (
     id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL UNIQUE,
+    key BLOB NOT NULL,
     received_at INTEGER NOT NULL,
     body BLOB NOT NULL
 , copies INTEGER NOT NULL DEFAULT 1) STRICT;

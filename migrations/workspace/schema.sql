@@ -57,6 +57,21 @@ CREATE TABLE consent_event (
 
 CREATE INDEX consent_event_contact ON consent_event(contact_id, at);
 
+CREATE TRIGGER contact_added AFTER INSERT ON contact BEGIN
+    INSERT OR IGNORE INTO unindexed_contact VALUES (new.id);
+END;
+
+CREATE TRIGGER contact_changed AFTER UPDATE OF name, profile_name, username, phone, deleted_at ON contact
+WHEN (old.name, old.profile_name, old.username) <> (new.name, new.profile_name, new.username)
+    OR old.phone IS NOT new.phone OR old.deleted_at IS NOT new.deleted_at
+BEGIN
+    INSERT OR IGNORE INTO unindexed_contact VALUES (new.id);
+END;
+
+CREATE TRIGGER contact_deleted AFTER DELETE ON contact BEGIN
+    INSERT OR IGNORE INTO unindexed_contact VALUES (old.id);
+END;
+
 CREATE TABLE contact (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL DEFAULT '',
@@ -93,6 +108,15 @@ CREATE TABLE contact_tag (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX contact_tag_tag ON contact_tag(tag_id, contact_id);
+
+CREATE VIRTUAL TABLE contact_words USING fts5(words, content='indexed_contact', content_rowid='number',
+    columnsize=0, tokenize="trigram remove_diacritics 1");
+
+CREATE TABLE 'contact_words_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+
+CREATE TABLE 'contact_words_data'(id INTEGER PRIMARY KEY, block BLOB);
+
+CREATE TABLE 'contact_words_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 
 CREATE TABLE conversation (
     id TEXT PRIMARY KEY,
@@ -147,6 +171,12 @@ CREATE TABLE idempotent_answer (
 
 CREATE INDEX idempotent_answer_at ON idempotent_answer(at);
 
+CREATE TABLE indexed_contact (
+    number INTEGER PRIMARY KEY,
+    contact_id TEXT NOT NULL UNIQUE,
+    words TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE media (
     id TEXT PRIMARY KEY,
     channel_id TEXT NOT NULL REFERENCES channel(id),
@@ -168,8 +198,30 @@ CREATE TABLE media (
 
 CREATE INDEX media_due ON media(next_attempt_at) WHERE state = 'pending';
 
+CREATE TRIGGER message_changed AFTER UPDATE OF text, media_id, revoked_at ON message
+WHEN old.sequence <= (SELECT indexed_upto FROM search_progress) AND (old.text <> new.text
+    OR old.media_id IS NOT new.media_id OR (old.revoked_at IS NULL) <> (new.revoked_at IS NULL))
+BEGIN
+    INSERT INTO message_words (message_words, rowid, text, filename) VALUES ('delete', old.sequence, old.text,
+        CASE WHEN old.revoked_at IS NULL
+            THEN coalesce((SELECT filename FROM media WHERE id = old.media_id), '') ELSE '' END);
+    INSERT INTO message_words (rowid, text, filename)
+        SELECT sequence, text, filename FROM message_text WHERE sequence = new.sequence;
+END;
+
+CREATE TRIGGER message_deleted AFTER DELETE ON message
+WHEN old.sequence <= (SELECT indexed_upto FROM search_progress)
+BEGIN
+    INSERT INTO message_words (message_words, rowid, text, filename) VALUES ('delete', old.sequence, old.text,
+        CASE WHEN old.revoked_at IS NULL
+            THEN coalesce((SELECT filename FROM media WHERE id = old.media_id), '') ELSE '' END);
+    UPDATE search_progress SET indexed_upto = old.sequence - 1
+        WHERE old.sequence > (SELECT coalesce(max(sequence), 0) FROM message);
+END;
+
 CREATE TABLE message (
-    id TEXT PRIMARY KEY,
+    sequence INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     conversation_id TEXT NOT NULL REFERENCES conversation(id),
     channel_id TEXT NOT NULL,
     direction TEXT NOT NULL,
@@ -243,9 +295,46 @@ CREATE TABLE message_template (
 
 CREATE INDEX message_template_meta ON message_template(meta_template_id);
 
+CREATE VIEW message_text AS
+    SELECT message.sequence, message.text,
+        CASE WHEN message.revoked_at IS NULL THEN coalesce(media.filename, '') ELSE '' END AS filename
+    FROM message LEFT JOIN media ON media.id = message.media_id;
+
+CREATE VIRTUAL TABLE message_words USING fts5(text, filename, content='message_text', content_rowid='sequence',
+    columnsize=0, prefix='2 3',
+    tokenize="unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc' separators '︎️'");
+
+CREATE TABLE 'message_words_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+
+CREATE TABLE 'message_words_data'(id INTEGER PRIMARY KEY, block BLOB);
+
+CREATE TABLE 'message_words_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE proof_run (
+    kind TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0,
+    total INTEGER NOT NULL DEFAULT 0,
+    finished_at INTEGER,
+    result_json TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE proof_segment (
+    first_id INTEGER PRIMARY KEY,
+    last_id INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    applied INTEGER NOT NULL,
+    duplicate INTEGER NOT NULL,
+    rejected INTEGER NOT NULL,
+    checksum BLOB NOT NULL,
+    computed_at INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE reaction (
@@ -263,8 +352,14 @@ CREATE TABLE rejected_event (
     path TEXT NOT NULL,
     reason TEXT NOT NULL,
     at INTEGER NOT NULL,
-    settled_at INTEGER,
+    settled_at INTEGER, tries INTEGER NOT NULL DEFAULT 0, tried_at INTEGER, dismissed_at INTEGER, dismissed_by TEXT NOT NULL DEFAULT '', dismissal TEXT NOT NULL DEFAULT '',
     UNIQUE (journal_id, path)
+) STRICT;
+
+CREATE INDEX rejected_event_unsettled ON rejected_event(id) WHERE settled_at IS NULL;
+
+CREATE TABLE search_progress (
+    indexed_upto INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE tag (
@@ -272,6 +367,10 @@ CREATE TABLE tag (
     name TEXT NOT NULL COLLATE NOCASE UNIQUE,
     created_at INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE unindexed_contact (
+    contact_id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE webhook_event (
     id TEXT PRIMARY KEY,

@@ -8,7 +8,7 @@ from tests.architecture.source import Import, Module, chime, migrations
 LAYERS: tuple[frozenset[str], ...] = tuple(frozenset(line.split()) for line in (
     "__main__",
     "cli",
-    "channel_check demo",
+    "channel_check demo prove_inbox",
     "doctor",
     "setup",
     "serve",

@@ -25,7 +25,6 @@ PUBLIC = {
     "/csp-report": "browsers post here without a session; nothing of it is kept",
     "/static/{build}/{path}": "the files of the dashboard, the same for everybody",
     "/sign-in": "where a session begins",
-    "/webhooks/whatsapp": "Meta proves itself by a signature over the body",
     "/docs": "the reference of the API, the same for everybody",
     "/api/v1/openapi.json": "the same as a document",
 }
@@ -35,7 +34,6 @@ GETS_THAT_WRITE = {
 }
 # handler -> why it is none of the seven verbs
 OTHER_VERBS = {
-    "receive_webhook": "Meta's call, not a person's or a script's",
     "stream_events": "stays open; nothing is shown, listed or changed",
 }
 VERBS = re.compile(r"(list|show|new|create|edit|update|delete)_[a-z]")

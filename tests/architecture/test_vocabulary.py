@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from chime.security.permissions import GRANTS, Permission
+from chime.security.permissions import GRANTS, OPERATES, Permission
 from tests.architecture.source import Module, chime, constant, dotted
 
 ACTION = re.compile(r"[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+")
@@ -60,8 +60,8 @@ def test_every_permission_is_asked_for_somewhere() -> None:
     assert not idle, f"no route asks for {sorted(idle)}"
 
 
-def test_every_permission_is_granted_to_some_role() -> None:
-    granted = frozenset[Permission]().union(*GRANTS.values())
+def test_every_permission_is_granted_to_some_role_or_to_operators() -> None:
+    granted = frozenset[Permission]().union(OPERATES, *GRANTS.values())
     assert granted == set(Permission)
 
 

@@ -14,23 +14,22 @@ from pathlib import Path
 
 import msgspec
 
-from tests.reliability.scenario import Options, Outcome, found, perform
+from tests.reliability.scenario import Options, Outcome, named, names, perform
 
 
 def main() -> int:
-    scenarios = found()
     parser = argparse.ArgumentParser(prog="tests.reliability")
-    parser.add_argument("name", nargs="?", choices=list(scenarios), metavar="NAME")
+    parser.add_argument("name", nargs="?", choices=names(), metavar="NAME")
     parser.add_argument("--rounds", type=int, help="default: the short tier's")
     parser.add_argument("--seed", type=int, default=None, help="default: drawn, and told in the outcome")
     parser.add_argument("--keep", type=Path, help="an empty or new folder for the installation, kept afterwards")
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of indented")
     given = parser.parse_args()
     if given.name is None:
-        for scenario in scenarios.values():
+        for scenario in map(named, names()):
             print(f"{scenario.name:24} {scenario.description}")
         return 0
-    scenario = scenarios[given.name]
+    scenario = named(given.name)
     rounds = given.rounds or scenario.short
     seed = random.randrange(1 << 32) if given.seed is None else given.seed
     if given.keep is not None:

@@ -90,9 +90,9 @@ class Appliance:
             await asyncio.sleep(0.01)
         return time.monotonic() - begun
 
-    def spawn(self, log: Path, port: int) -> subprocess.Popen[bytes]:
-        """Another process on the same folder, for the tests of exactly that. It is the caller's to end."""
-        command = [*CHIME, "serve", "--data", str(self.data_dir), "--bind", f"127.0.0.1:{port}"]
+    def spawn(self, log: Path, port: int, *, folder: Path | None = None) -> subprocess.Popen[bytes]:
+        """Another process on the same folder, or on one with the same key. It is the caller's to end."""
+        command = [*CHIME, "serve", "--data", str(folder or self.data_dir), "--bind", f"127.0.0.1:{port}"]
         with log.open("ab") as output:
             return subprocess.Popen(command, cwd=ROOT, env=environment({"PYTHONPATH": str(ROOT), **self.settings}),
                                     stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)

@@ -13,7 +13,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import uvloop
@@ -78,16 +77,14 @@ class Watch:
                        seconds=round(time.monotonic() - self._begun, 1), figures=self.figures, faults=self.faults)
 
 
-def found() -> dict[str, Scenario]:
-    """Every scenario by its name. None of their modules does anything when it is imported."""
-    modules = [importlib.import_module(f"{scenarios.__name__}.{info.name}")
-               for info in pkgutil.iter_modules(scenarios.__path__)]
-    every = [_scenario(module) for module in modules]
-    return {scenario.name: scenario for scenario in sorted(every, key=lambda each: each.name)}
+def names() -> list[str]:
+    """The name of every scenario. None of their modules is imported for it."""
+    return sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(scenarios.__path__))
 
 
-def _scenario(module: ModuleType) -> Scenario:
-    name = module.__name__.rpartition(".")[2].replace("_", "-")
+def named(name: str) -> Scenario:
+    """Import one; its module does nothing by itself."""
+    module = importlib.import_module(f"{scenarios.__name__}.{name.replace('-', '_')}")
     return Scenario(name, (module.__doc__ or "").strip().partition("\n")[0], module.SHORT, module.NIGHTLY,
                     module.RELEASE, module.run)
 

@@ -151,13 +151,16 @@ class Sender:
         task.add_done_callback(self._tasks.discard)
 
     async def at_rate(self, deliveries: Iterable[Delivery], per_second: float) -> None:
-        """Start so many each second, whatever becomes of those before."""
-        begun = time.monotonic()
-        for index, delivery in enumerate(deliveries):
-            ahead = begun + index / per_second - time.monotonic()
-            if ahead > 0:
-                await asyncio.sleep(ahead)
+        """Start so many each second, whatever becomes of those before. Cancelled, it leaves none drawn and unsent."""
+        begun, count = time.monotonic(), 0
+        drawn = iter(deliveries)
+        while True:
+            await asyncio.sleep(max(0.0, begun + count / per_second - time.monotonic()))
+            delivery = next(drawn, None)
+            if delivery is None:
+                return
             self.start(delivery)
+            count += 1
 
     @property
     def outstanding(self) -> int:

@@ -6,32 +6,35 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.scenario import Options, found, perform
+from tests.reliability.scenario import Options, Scenario, named, names, perform
 
 SEED = 20261121
-SCENARIOS = found()
+NAMES = names()
 
 
-def _holds(name: str, rounds: int, folder: Path) -> None:
-    outcome = perform(SCENARIOS[name], Options(rounds, SEED, folder))
+def _holds(scenario: Scenario, rounds: int, folder: Path) -> None:
+    outcome = perform(scenario, Options(rounds, SEED, folder))
     assert outcome.faults == [], outcome
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", NAMES)
 def test_short(name: str, tmp_path: Path) -> None:
-    _holds(name, SCENARIOS[name].short, tmp_path)
+    scenario = named(name)
+    _holds(scenario, scenario.short, tmp_path)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(4 * 3600)
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", NAMES)
 def test_nightly(name: str, tmp_path: Path) -> None:
-    _holds(name, SCENARIOS[name].nightly, tmp_path)
+    scenario = named(name)
+    _holds(scenario, scenario.nightly, tmp_path)
 
 
 @pytest.mark.release
 @pytest.mark.timeout(48 * 3600)
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", NAMES)
 def test_release(name: str, tmp_path: Path) -> None:
-    _holds(name, SCENARIOS[name].release, tmp_path)
+    scenario = named(name)
+    _holds(scenario, scenario.release, tmp_path)

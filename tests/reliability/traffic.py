@@ -58,7 +58,7 @@ class Traffic:
         """A body with one to eight facts; now and then one that was there before."""
         if self._bodies and self._luck.random() < REPEATS / 2:
             return self._luck.choice(self._bodies)
-        facts = [self._fact() for _ in range(self._luck.choice((1, 1, 1, 2, 3, 8)))]
+        facts = [self.fact() for _ in range(self._luck.choice((1, 1, 1, 2, 3, 8)))]
         if self.facts and self._luck.random() < REPEATS / 2:
             facts.append(self._luck.choice(self._bodies).tells[0])
         made = self.body(facts)
@@ -66,14 +66,30 @@ class Traffic:
             self._bodies.append(made)
         return made
 
-    def body(self, facts: list[Fact]) -> Delivery:
-        """These facts in one body."""
+    def body(self, facts: list[Fact], *, together: bool = False) -> Delivery:
+        """These facts in one body: each in a change of its own, or `together` in as few changes as they fit in."""
         self.facts.update(facts)
         changes: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        for fact in facts:
-            changes[fact.number].append(self._change(fact))
+        if together:
+            for number in sorted({fact.number for fact in facts}):
+                changes[number] = self._together([fact for fact in facts if fact.number == number])
+        else:
+            for fact in facts:
+                changes[fact.number] += self._together([fact])
         entries = [(self._numbers[number], listed) for number, listed in changes.items()]
         return Delivery(json.dumps(bodies(*entries)).encode(), tuple(facts))
+
+    def _together(self, facts: list[Fact]) -> list[dict[str, Any]]:
+        """As few changes of one number as hold these facts, which keep their order within each kind of list."""
+        number = self._numbers[facts[0].number]
+        fields: dict[str, dict[str, Any]] = defaultdict(dict)
+        for fact in facts:
+            field, key, item = self._item(fact)
+            if key != "statuses":
+                fields[field].setdefault("contacts", {})[fact.customer] = contact(self._customers[fact.customer])
+            fields[field].setdefault(key, []).append(item)
+        return [change(number, field, **{key: list(listed.values()) if key == "contacts" else listed
+                                         for key, listed in parts.items()}) for field, parts in fields.items()]
 
     def text(self, number: int | None = None) -> Fact:
         """A customer writes."""
@@ -81,12 +97,13 @@ class Traffic:
         number = self._luck.randrange(len(self._numbers)) if number is None else number
         return self._new("text", number, customer, words=f"{self._name} says {self._count}")
 
-    def status(self) -> Fact:
-        """A status of a message nobody here knows: kept until it is known."""
-        return self._new("status", self._luck.randrange(len(self._numbers)), 0, words="delivered",
-                         about=f"wamid.{self._name}.x{self._count}")
+    def poison(self) -> Fact:
+        """Something that cannot take effect, and must not keep anything else from doing so."""
+        return self._new("poison", self._luck.randrange(len(self._numbers)), 0,
+                         words=self._luck.choice(("no id", "no item", "fails midway")))
 
-    def _fact(self) -> Fact:
+    def fact(self) -> Fact:
+        """Something happens."""
         drawn = self._luck.random()
         if self._owed and drawn < 0.45:
             return self._owed.pop(self._luck.randrange(len(self._owed)))
@@ -114,22 +131,34 @@ class Traffic:
         return Fact(kind, number, customer, wamid, about or wamid, self._begun + min(self._count // 500, 300) + later,
                     words)
 
-    def _change(self, fact: Fact) -> dict[str, Any]:
-        number, customer = self._numbers[fact.number], self._customers[fact.customer]
+    def _item(self, fact: Fact) -> tuple[str, str, Any]:
+        """The field, the list and the item that tell a fact."""
+        customer = self._customers[fact.customer]
         if fact.kind == "status":
-            return change(number, statuses=[{"id": fact.about, "status": fact.words, "timestamp": str(fact.at),
-                                             "recipient_id": customer.phone}])
+            return "messages", "statuses", {"id": fact.about, "status": fact.words, "timestamp": str(fact.at),
+                                            "recipient_id": customer.phone}
         if fact.kind == "echo":
-            return change(number, "smb_message_echoes", contacts=[contact(customer)], message_echoes=[
-                {"from": "15550100000", "to": customer.phone, "to_user_id": customer.user_id, "id": fact.wamid,
-                 "timestamp": str(fact.at), "type": "text", "text": {"body": fact.words}}])
+            return "smb_message_echoes", "message_echoes", {
+                "from": "15550100000", "to": customer.phone, "to_user_id": customer.user_id, "id": fact.wamid,
+                "timestamp": str(fact.at), "type": "text", "text": {"body": fact.words}}
+        if fact.kind == "poison":
+            return "messages", "messages", _poison(fact, customer)
         parts: dict[str, Any] = {
             "text": {"text": {"body": fact.words}},
             "edit": {"edit": {"original_message_id": fact.about, "message": {
                 "type": "text", "text": {"body": fact.words}}}},
             "reaction": {"reaction": {"message_id": fact.about, "emoji": fact.words}}}[fact.kind]
-        return change(number, contacts=[contact(customer)],
-                      messages=[message(customer, fact.wamid, fact.at, type=fact.kind, **parts)])
+        return "messages", "messages", message(customer, fact.wamid, fact.at, type=fact.kind, **parts)
+
+
+def _poison(fact: Fact, customer: Customer) -> Any:
+    """An item that can't take effect: without an id, no item at all, or one that fails in the midst of its effects
+    (the evidence of the STOP, its own id, is longer than any)."""
+    if fact.words == "no id":
+        return {"from": customer.phone, "timestamp": str(fact.at), "type": "text", "text": {"body": fact.wamid}}
+    if fact.words == "no item":
+        return fact.wamid
+    return message(customer, fact.wamid + "x" * 2100, fact.at, type="text", text={"body": "STOP"})
 
 
 class Effects:
@@ -148,7 +177,7 @@ class Effects:
         """wamid -> when it was last edited, in milliseconds"""
         self.events = 0
         self._edits: dict[str, str] = {}
-        for fact in sorted(facts, key=lambda each: (each.at, each.wamid)):
+        for fact in sorted((fact for fact in facts if fact.kind != "poison"), key=lambda each: (each.at, each.wamid)):
             self.events += 1
             getattr(self, f"_{fact.kind}")(fact)
         for wamid, words in self._edits.items():

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Iterator
 
 from tests.reliability.appliance import Appliance
-from tests.reliability.checker import not_in_effect, opened, unaccounted, unsound, until_applied
+from tests.reliability.checker import lost, not_in_effect, opened, unaccounted, unsound, until_applied
 from tests.reliability.scenario import Options, Outcome, Watch, percentile
 from tests.reliability.senders import Delivery, Sender
 from tests.reliability.traffic import Effects, Traffic
@@ -28,6 +28,7 @@ CATCHES_UP = 60
 async def run(options: Options) -> Outcome:
     watch, luck = Watch("kill-ingest", options), options.luck()
     starts: list[float] = []
+    checked = 0
     async with Appliance.install(options.folder, workspaces=("Acme", "Globex")) as appliance:
         traffic = Traffic(appliance.numbers, luck)
         sender = Sender(appliance.port, appliance.webhook_path, luck)
@@ -37,7 +38,8 @@ async def run(options: Options) -> Outcome:
                 starts.append(await appliance.start())
                 await asyncio.sleep(luck.uniform(*SERVED))
                 if number % CHECK_EVERY == 0:
-                    watch.faults += await _acknowledged_are_in_effect(appliance, sender)
+                    fresh, checked = sender.acknowledged[checked:], len(sender.acknowledged)
+                    watch.faults += await _acknowledged_are_in_effect(appliance, fresh)
                 await appliance.kill()
                 if watch.faults:
                     break
@@ -64,21 +66,16 @@ def _endless(traffic: Traffic) -> Iterator[Delivery]:
         yield traffic.delivery()
 
 
-async def _acknowledged_are_in_effect(appliance: Appliance, sender: Sender) -> list[str]:
+async def _acknowledged_are_in_effect(appliance: Appliance, deliveries: list[Delivery]) -> list[str]:
     """While it runs and Meta posts on: what was acknowledged until now is in effect within a minute."""
-    facts = {fact for delivery in sender.acknowledged for fact in delivery.tells}
+    facts = {fact for delivery in deliveries for fact in delivery.tells}
     try:
         await until_applied(appliance)
     except TimeoutError as late:
         return [str(late)]
     with opened(appliance) as files:
         return [fault for index, file in enumerate(files.workspaces)
-                for fault in not_in_effect(file, _lasting(facts, index), f"workspace {index}", exactly=False)]
-
-
-def _lasting(facts: set[object], number: int) -> Effects:
-    """Only what later facts, on their way now, can't change any more."""
-    return Effects(fact for fact in facts if fact.number == number and fact.kind == "status")  # type: ignore[attr-defined]
+                for fault in lost(file, Effects(fact for fact in facts if fact.number == index), f"workspace {index}")]
 
 
 async def _all_in_effect(watch: Watch, appliance: Appliance, sender: Sender, traffic: Traffic) -> None:

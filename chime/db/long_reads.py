@@ -1,0 +1,71 @@
+"""Reads that may work long, such as a search through everything: beside the loop, and for a limited time.
+
+They have a connection and a thread of their own, made with the first of them, so that neither the loop nor the short
+reads ever wait for one. One runs at a time; what it found when its time is up is its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from chime.db.connection import Key, StorageUnavailable, open_connection, translated
+
+Row = tuple[Any, ...]
+INTERRUPTED = "interrupted"
+
+
+class LongReads:
+    """The long reads of one file. They see what was committed before they began."""
+
+    def __init__(self, path: Path, key: Key) -> None:
+        self._path = path
+        self._key = key
+        self._turn = asyncio.Lock()
+        self._connection: Any = None
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def rows(self, sql: str, *values: Any, seconds: float) -> tuple[list[Row], bool]:
+        """The rows found within `seconds`, and whether these are all."""
+        async with self._turn:
+            loop = asyncio.get_running_loop()
+            if self._thread is None:
+                self._thread = ThreadPoolExecutor(1, thread_name_prefix="long reads")
+            if self._connection is None:
+                self._connection = await loop.run_in_executor(self._thread, self._open)
+            timer = loop.call_later(seconds, self._connection.interrupt)
+            reading = loop.run_in_executor(self._thread, self._read, sql, values)
+            try:
+                return await asyncio.shield(reading)
+            except asyncio.CancelledError:
+                # Nobody waits for it any more; the next one must find the thread free.
+                self._connection.interrupt()
+                await asyncio.wait([reading])
+                raise
+            finally:
+                timer.cancel()
+
+    def _open(self) -> Any:
+        return open_connection(self._path, self._key, writes=False)
+
+    def _read(self, sql: str, values: tuple[Any, ...]) -> tuple[list[Row], bool]:
+        found: list[Row] = []
+        try:
+            with translated(self._path):
+                for row in self._connection.execute(sql, values):
+                    found.append(row)
+        except StorageUnavailable as error:
+            if str(error.__cause__) != INTERRUPTED:
+                raise
+            return found, False
+        return found, True
+
+    async def close(self) -> None:
+        """Waits for what runs."""
+        async with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+            if self._thread is not None:
+                self._thread.shutdown()
