@@ -128,10 +128,10 @@ class RawTransaction(_Reads):
 class DatabaseFile(_Reads):
     """An open file. Use as `db` for reads; `transaction()` for writes."""
 
-    def __init__(self, path: Path, key: Key, reader: Any, writer: aiosqlite.Connection, raw_writer: Any) -> None:
+    def __init__(self, path: Path, key: Key, reader: Any) -> None:
         super().__init__(reader, path)
-        self._writer = writer
-        self._raw_writer = raw_writer
+        self._writer: aiosqlite.Connection | None = None
+        self._raw_writer: Any = None
         self._lock = asyncio.Lock()
         self.path = path
         self._key = key
@@ -141,22 +141,26 @@ class DatabaseFile(_Reads):
     @classmethod
     async def open(cls, path: Path, key: Key) -> DatabaseFile:
         """Open an existing, migrated file."""
-        raw: list[Any] = []
+        return cls(path, key, open_connection(path, key, writes=False))
 
+    async def _open_writer(self) -> aiosqlite.Connection:
+        """Made with the first transaction: most files that are open are only read, and a writer has a thread."""
         def connect() -> Any:
-            raw.append(open_connection(path, key, writes=True))
-            return raw[0]
+            self._raw_writer = open_connection(self.path, self._key, writes=True)
+            return self._raw_writer
 
         writer = aiosqlite.Connection(connect, iter_chunk_size=64)
         # aiosqlite's thread would outlive a crash of the loop and keep the process from ending.
         writer._thread.daemon = True
         await writer
-        return cls(path, key, open_connection(path, key, writes=False), writer, raw[0])
+        return writer
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[RawTransaction]:
         """`BEGIN IMMEDIATE` … `COMMIT`; any exception inside, or at the commit, rolls everything back."""
         async with self._lock:
+            if self._writer is None:
+                self._writer = await self._open_writer()
             with translated(self.path):
                 await self._to_end(self._writer.execute("BEGIN IMMEDIATE"))
             try:
@@ -190,4 +194,5 @@ class DatabaseFile(_Reads):
             await self._checkpoints.close()
             await self.long_reads.close()
             self._connection.close()
-            await self._writer.close()
+            if self._writer is not None:
+                await self._writer.close()

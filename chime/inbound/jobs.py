@@ -37,7 +37,7 @@ async def apply(work: Work, _: str) -> None:
     while True:
         upto = await work.workspace.db.value(_UPTO) or 0
         bodies = await work.workspace.journal_db.rows(
-            "SELECT id, body FROM webhook_body WHERE id > ? ORDER BY id LIMIT ?", upto,
+            "SELECT id, key, body FROM webhook_body WHERE id > ? ORDER BY id LIMIT ?", upto,
             FEW_BODIES if _busy(work) else MOST_BODIES)
         if not bodies:
             return
@@ -51,14 +51,14 @@ def _busy(work: Work) -> bool:
     return work.workspace.journal.waiting > BUSY
 
 
-async def _apply_some(tx: Transaction, work: Work, bodies: list[tuple[int, bytes]]) -> None:
+async def _apply_some(tx: Transaction, work: Work, bodies: list[tuple[int, bytes, bytes]]) -> None:
     """These bodies, or the first of them when there is something better to do."""
     begun = work.clock.monotonic()
     count = 0
-    for journal_id, body in bodies:
+    for journal_id, key, body in bodies:
         became: Counter[str] = Counter()
         for event in await _read(body):
-            became[await _apply_one(tx, work, journal_id, event)] += 1
+            became[await _apply_one(tx, work, journal_id, key, event)] += 1
             count += 1
             if count % EVENTS_BETWEEN_BREATHS == 0:
                 await asyncio.sleep(0)
@@ -75,7 +75,7 @@ async def _read(body: bytes) -> list[Event]:
     return parse(body) if len(body) < LARGE_BODY else await asyncio.to_thread(parse, body)
 
 
-async def _apply_one(tx: Transaction, work: Work, journal_id: int, event: Event) -> str:
+async def _apply_one(tx: Transaction, work: Work, journal_id: int, key: bytes, event: Event) -> str:
     """What became of one event: applied, duplicate or rejected."""
     try:
         new = await tx.savepoint(lambda: dispatch(tx, work.workspace.callback_key, event))
@@ -84,10 +84,10 @@ async def _apply_one(tx: Transaction, work: Work, journal_id: int, event: Event)
         raise  # the disk's fault, not the event's: the whole transaction is tried again later
     except Exception as error:  # any fault of one event must not hold up the others; it is kept with its reason
         work.log.error("event.rejected", error, journal_id=journal_id, kind=type(event).__name__)
-        await tx.execute("INSERT OR IGNORE INTO rejected_event (id, journal_id, path, reason, at) "
-                         "VALUES (?, ?, ?, ?, ?)", tx.new_id(), journal_id, event.path,
-                         f"{type(error).__name__}: {type(event).__name__}", tx.now)
-        return "rejected"
+        kept = await tx.execute("INSERT OR IGNORE INTO rejected_event (id, journal_id, body_key, path, reason, at) "
+                                "VALUES (?, ?, ?, ?, ?, ?)", tx.new_id(), journal_id, key, event.path,
+                               f"{type(error).__name__}: {type(event).__name__}", tx.now)
+        return "rejected" if kept else "duplicate"
 
 
 async def due(db: Db, now: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import msgspec
 from litestar import delete, get, post
@@ -11,7 +12,7 @@ from litestar.response import Redirect, Response, Stream
 
 from chime.errors import Invalid, NotFound
 from chime.inbox import actions as verbs
-from chime.inbox import queries, thread
+from chime.inbox import queries, search_pages, thread
 from chime.inbox.model import View
 from chime.security.permissions import Permission
 from chime.web.forms import form_fields
@@ -36,18 +37,18 @@ def _view(here: Here) -> View:
 
 
 async def _list(here: Here, *, selected: str = "") -> dict[str, Any]:
-    """What the list pane needs."""
-    view = _view(here)
-    search = here.request.query_params.get("q", "").replace("\0", "").strip()[:100]
-    user_id = here.actor.id or ""
+    """What the list pane needs: a view's conversations, or what a search found."""
+    view, text, user_id = _view(here), search_pages.typed(here), here.actor.id or ""
+    values: dict[str, Any] = {
+        "view": view.value, "q": text, "selected": selected, "members": await thread.members(here),
+        "counts": await queries.counts(here.db, user_id=user_id) | {"unread": await queries.unread(here.db)}}
+    if text:
+        return values | {"found": await search_pages.results(here, text), "conversations": [], "next_cursor": ""}
     place = decode_cursor(here.request.query_params.get("cursor")) or queries.NEWEST
-    rows = await queries.conversations(here.db, view, user_id=user_id, search=search, after=place,
-                                       limit=queries.PAGE + 1)
+    rows = await queries.conversations(here.db, view, user_id=user_id, after=place, limit=queries.PAGE + 1)
     shown = rows[:queries.PAGE]
     more = encode_cursor(shown[-1].last_message_at, shown[-1].id) if len(rows) > queries.PAGE else ""
-    counts = await queries.counts(here.db, user_id=user_id)
-    return {"view": view.value, "q": search, "conversations": shown, "next_cursor": more, "selected": selected,
-            "counts": counts | {"unread": await queries.unread(here.db)}, "members": await thread.members(here)}
+    return values | {"conversations": shown, "next_cursor": more}
 
 
 @get(_INBOX, opt=READ)
@@ -58,15 +59,25 @@ async def show_inbox(here: Here) -> Response[bytes]:
 @get(_INBOX + "/list", opt=READ)
 async def list_conversations(here: Here) -> Response[bytes]:
     """The list alone, or with a cursor only its further rows."""
-    values = await _list(here, selected=here.request.query_params.get("selected", ""))
-    name = "inbox/_rows.html" if here.request.query_params.get("cursor") else "inbox/_list.html"
-    return here.page(name, **values)
+    asked = here.request.query_params
+    selected = asked.get("selected", "")
+    values = await _list(here, selected=selected)
+    if asked.get("cursor"):
+        return here.page("inbox/_rows.html", **values)
+    # What is typed stands in the address bar, without an entry in the history for every letter.
+    headers = {"HX-Replace-Url": _address(here, selected, values)} if "typed" in asked else {}
+    return here.page("inbox/_list.html", headers=headers, **values)
+
+
+def _address(here: Here, selected: str, values: dict[str, Any]) -> str:
+    path = f"{here.base}/inbox/{quote(selected, safe='')}" if selected else f"{here.base}/inbox"
+    return f"{path}?{urlencode({'v': values['view']} | ({'q': values['q']} if values['q'] else {}))}"
 
 
 @get(_ONE, opt=READ)
 async def show_conversation(here: Here, conversation_id: str) -> Response[bytes]:
     """A click in the list gets the pane; a link from elsewhere the whole page."""
-    opened = await thread.load(here, conversation_id)
+    opened = await thread.load(here, conversation_id, around=here.request.query_params.get("at"))
     if here.is_htmx:
         return here.page("inbox/_thread_pane.html", thread=opened)
     return here.page("inbox/index.html", **await _list(here, selected=conversation_id), thread=opened)
@@ -74,10 +85,11 @@ async def show_conversation(here: Here, conversation_id: str) -> Response[bytes]
 
 @get(_ONE + "/messages", opt=READ)
 async def list_messages(here: Here, conversation_id: str) -> Response[bytes]:
-    """An older page (`before`), or the messages a nudge named (`ids`)."""
-    ids = here.request.query_params.get("ids")
+    """An older page (`before`), a newer one (`after`), the newest, or the messages a nudge named (`ids`)."""
+    asked = here.request.query_params
+    ids = asked.get("ids")
     if ids is None:
-        opened = await thread.load(here, conversation_id, before=here.request.query_params.get("before"))
+        opened = await thread.load(here, conversation_id, before=asked.get("before"), after=asked.get("after"))
         return here.page("inbox/_messages.html", thread=opened)
     await thread.conversation_or_404(here, conversation_id)
     parts = []
@@ -171,4 +183,4 @@ async def stream_events(here: Here) -> Stream:
 
 
 ROUTES = [show_inbox, list_conversations, show_conversation, list_messages, show_state, create_closure,
-          delete_closure, create_assignment, create_read, create_typing, stream_events]
+          delete_closure, create_assignment, create_read, create_typing, stream_events, *search_pages.ROUTES]

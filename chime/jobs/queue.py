@@ -74,6 +74,9 @@ class Queue:
     """`ring` is called, in the consumer's thread, for each nudge whose time has come; `sweep` once a minute."""
 
     def __init__(self, data_dir: Path, ring: Ring, sweep: Callable[[], None]) -> None:
+        # A file of the last life may be damaged, and holds nothing that the first sweep does not find in the rows.
+        for name in ("queue.db", "queue.db-wal", "queue.db-shm"):
+            (data_dir / name).unlink(missing_ok=True)
         self._huey = SqliteHuey("chime", filename=str(data_dir / "queue.db"), storage_class=_BellStorage,
                                 serializer=_JsonSerializer(), fsync=False, results=False, utc=True)
         (data_dir / "queue.db").chmod(0o600)

@@ -24,10 +24,12 @@ def apply(db: Database) -> None:
     CREATE TABLE rejected_event (
         id TEXT PRIMARY KEY,
         journal_id INTEGER NOT NULL,
+        -- The SHA-256 of its body: what Meta repeats is not set aside a second time.
+        body_key BLOB NOT NULL,
         path TEXT NOT NULL,
         reason TEXT NOT NULL,
         at INTEGER NOT NULL,
         settled_at INTEGER,
-        UNIQUE (journal_id, path)
+        UNIQUE (body_key, path)
     ) STRICT;
     """)

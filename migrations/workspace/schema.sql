@@ -349,11 +349,13 @@ CREATE TABLE reaction (
 CREATE TABLE rejected_event (
     id TEXT PRIMARY KEY,
     journal_id INTEGER NOT NULL,
+    -- The SHA-256 of its body: what Meta repeats is not set aside a second time.
+    body_key BLOB NOT NULL,
     path TEXT NOT NULL,
     reason TEXT NOT NULL,
     at INTEGER NOT NULL,
     settled_at INTEGER, tries INTEGER NOT NULL DEFAULT 0, tried_at INTEGER, dismissed_at INTEGER, dismissed_by TEXT NOT NULL DEFAULT '', dismissal TEXT NOT NULL DEFAULT '',
-    UNIQUE (journal_id, path)
+    UNIQUE (body_key, path)
 ) STRICT;
 
 CREATE INDEX rejected_event_unsettled ON rejected_event(id) WHERE settled_at IS NULL;
