@@ -47,7 +47,7 @@ from chime.web.pages import Pages
 from chime.web.services import Services
 from chime.web.static_files import StaticFiles, show_static_file
 from chime.whatsapp import GraphClient
-from chime.workspaces import Control, KeyRing, Registry
+from chime.workspaces import Control, KeyRing, Registry, Space
 from chime.workspaces.registry import MOST_OPEN
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ async def build(config: Config, keys: KeyRing, *, clock: Clock | None = None, id
     """Open control.db and put everything together; nothing runs yet."""
     clock, ids = clock or Clock(), ids or Ids()
     control = await Control.open(config.data_dir, keys, clock, ids)
-    registry = Registry(config.data_dir, control, clock, ids)
+    registry = Registry(config.data_dir, control, clock, ids, space=Space(config.data_dir, config.disk_reserve))
     static = StaticFiles()
     graph = graph or GraphClient(config.graph_url, config.graph_version)
     hub = Hub(ids)
@@ -102,7 +102,8 @@ async def build(config: Config, keys: KeyRing, *, clock: Clock | None = None, id
     return Services(
         config=config, clock=clock, ids=ids, control=control, registry=registry, graph=graph, hub=hub, queue=queue,
         runner=runner, supervisor=Supervisor(), limiter=RateLimiter(), passwords=Passwords(keys.pepper, ids),
-        pages=Pages(static, clock, ids, keys.links, demo=config.demo, live_position=lambda: hub.position),
+        pages=Pages(static, clock, ids, keys.links, demo=config.demo, live_position=lambda: hub.position,
+                    has_space=lambda: registry.space.enough),
         static=static, by_session=accounts.by_session,
         by_api_key=accounts.by_api_key)
 
@@ -155,7 +156,7 @@ def create_app(services: Services, *, simulator: Simulator | None = None) -> Lit
     def start_apply(workspace_id: str) -> None:
         services.runner.start(workspace_id, inbound.APPLY, "journal")
 
-    webhooks = inbound.Webhooks(services.control, journals, start_apply)
+    webhooks = inbound.Webhooks(services.control, journals, services.registry, start_apply)
     handlers: list[Any] = []
     for _, routes in FEATURES:
         handlers += routes
@@ -188,6 +189,8 @@ async def _running(services: Services, simulator: Simulator | None, app: Litesta
             await stack.enter_async_context(simulator.running())
         services.pages.compile_all()
         services.queue.start()
+        services.registry.space.look()
+        services.supervisor.run("disk space", services.registry.space.watch)
         services.supervisor.run("first sweep", _first_sweep(services))
         try:
             yield

@@ -50,6 +50,7 @@ OPTIONS: tuple[Option, ...] = (
            choices=("debug", "info", "warning", "error")),
     Option(name="metrics_token", default="", help="Bearer token that /metrics asks for; open on loopback without one",
            secret=True),
+    Option(name="disk_reserve_mb", default="256", help="Megabytes kept free: with less, nothing new is taken"),
     Option(name="security_contact", default="", help="Address printed in security.txt"),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
@@ -79,6 +80,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str
     log_level: str
     metrics_token: str
+    disk_reserve: int
     security_contact: str
     master_key: bytes | None
     notify_socket: str = ""
@@ -108,6 +110,7 @@ def load(*, data: str | None = None, bind: str | None = None, file: str | None =
         log_format=value["log_format"],
         log_level=value["log_level"],
         metrics_token=value["metrics_token"],
+        disk_reserve=_megabytes("disk_reserve_mb", value["disk_reserve_mb"], least=32),
         security_contact=value["security_contact"],
         master_key=_master_key(value["master_key"]),
         notify_socket=environment.get("NOTIFY_SOCKET", ""),
@@ -201,6 +204,13 @@ def _url(name: str, text: str, *, optional: bool = False) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise StartRefused(f"CHIME_{name.upper()}: {text!r} is not an http or https address")
     return text.rstrip("/")
+
+
+def _megabytes(name: str, text: str, *, least: int) -> int:
+    """In bytes."""
+    if not text.isascii() or not text.isdigit() or not least <= int(text[:9]) <= 10_000_000:
+        raise StartRefused(f"CHIME_{name.upper()}: {text!r} is not a number of megabytes from {least} on")
+    return int(text) * 1024 * 1024
 
 
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:

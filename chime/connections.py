@@ -31,6 +31,7 @@ MOST_CONNECTIONS = 4_000
 # sender's own connections.
 FILES_KEPT_FREE = 1_536
 MOST_PIPELINED = 8
+WEBHOOKS = "/webhooks/"
 # A peer that takes or sends less than this while the deadline runs got nowhere.
 LEAST_TAKEN = 16 * 1024
 LEAST_SENT = 1024
@@ -186,7 +187,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._unused = 0
+        self._unused = self._body_bytes = 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -248,9 +249,7 @@ class Connection(HttpToolsProtocol):
 
     def _judge(self, phase: str) -> None:
         limits = self._door.limits
-        if phase == Phase.HEAD and self.seconds > limits.head:
-            self.refuse(408)
-        elif phase == Phase.BODY and self._body_is_late(limits):
+        if (phase == Phase.HEAD and self.seconds > limits.head) or (phase == Phase.BODY and self._body_is_late(limits)):
             self.refuse(408)
         elif ((phase == Phase.NEW and self.seconds > limits.first_byte)
               or (phase == Phase.KEPT and self.seconds > limits.kept)
@@ -260,7 +259,10 @@ class Connection(HttpToolsProtocol):
     def _body_is_late(self, limits: Limits) -> bool:
         if self._body_bytes - self._grown_to >= LEAST_SENT:
             self._since_growth, self._grown_to = 0.0, self._body_bytes
-        whole = limits.body + len(self.cycle.body) / limits.body_rate
+        if self.scope["path"].startswith(WEBHOOKS):
+            whole = limits.webhook_body
+        else:
+            whole = limits.body + self._body_bytes / limits.body_rate
         return self._since_growth > limits.body_pause or self.seconds > whole
 
     def _reader_stalls(self, passed: float) -> bool:
@@ -293,9 +295,9 @@ class Connection(HttpToolsProtocol):
 @functools.cache
 def _bare(status: int) -> bytes:
     phrase = http.HTTPStatus(status).phrase
-    return (f"HTTP/1.1 {status} {phrase}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(phrase)}\r\n"
-            f"x-content-type-options: nosniff\r\n{'retry-after: 5' if status == 503 else 'cache-control: no-store'}\r\n"
-            f"connection: close\r\n\r\n{phrase}").encode()
+    later = "retry-after: 5\r\n" if status == 503 else ""
+    return (f"HTTP/1.1 {status} {phrase}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(phrase)}"
+            f"\r\nx-content-type-options: nosniff\r\n{later}connection: close\r\n\r\n{phrase}").encode()
 
 
 def most_connections() -> int:

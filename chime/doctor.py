@@ -18,7 +18,8 @@ from chime.security.crypto import CannotOpen
 from chime.workspaces import Control, KeyRing, Registry, find_master_key
 from chime.workspaces.registry import workspace_folder
 
-LEAST_FREE = 512 * 1024 * 1024
+# Shares of the disk below which a person should know, and soon.
+SCARCE, VERY_SCARCE = 0.15, 0.05
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +78,13 @@ def _folder(config: Config) -> Check:
 
 def _disk(config: Config) -> Check:
     place = config.data_dir if config.data_dir.exists() else Path(config.data_dir.anchor or ".")
-    free = shutil.disk_usage(place).free
-    return Check(name="disk", ok=free >= LEAST_FREE, detail=f"{free // 2**20} MB free",
-                 what_to_do="" if free >= LEAST_FREE else "Free at least 512 MB; Chime refuses webhooks when full.")
+    total, _, free = shutil.disk_usage(place)
+    share, reserve = free / total, f"{config.disk_reserve // 2**20} MB"
+    when = "now" if free < config.disk_reserve else "soon" if share < VERY_SCARCE else "one of these days"
+    advice = f"Free some space {when}: below {reserve} (CHIME_DISK_RESERVE_MB) Chime takes nothing new."
+    enough = share >= SCARCE and free >= config.disk_reserve
+    return Check(name="disk", ok=free >= config.disk_reserve, detail=f"{free // 2**20} MB free ({share:.0%})",
+                 what_to_do="" if enough else advice)
 
 
 def _address(config: Config) -> Check:
@@ -91,6 +96,15 @@ def _address(config: Config) -> Check:
                  what_to_do="" if secure else "Meta posts to https only: put a reverse proxy in front.")
 
 
+async def _integrity(workspace: Workspace) -> str:
+    """`ok`, or what is wrong with the first of its two files that is damaged."""
+    for db in (workspace.db, workspace.journal_db):
+        state: str = await db.value("PRAGMA quick_check(1)")
+        if state != "ok":
+            return f"of {db.path.name}: {state}"
+    return "ok"
+
+
 async def _workspaces(config: Config, control: Control, registry: Registry) -> AsyncIterator[Check]:
     for record in await control.workspaces():
         name = f"workspace {record.slug}"
@@ -100,7 +114,7 @@ async def _workspaces(config: Config, control: Control, registry: Registry) -> A
             missing = (pending(folder / "workspace.db", keys.workspace_file, Kind.WORKSPACE)
                        + pending(folder / "journal.db", keys.journal_file, Kind.JOURNAL))
             async with registry.use(record.id) as workspace:
-                state = await workspace.db.value("PRAGMA quick_check(1)")
+                state = await _integrity(workspace)
                 numbers = await channels.channels(workspace.db)
                 rejected = await inbound.open_count(workspace.db)
         except (ChimeError, CannotOpen, OSError) as error:

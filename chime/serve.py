@@ -22,6 +22,7 @@ from litestar import Litestar
 
 from chime.app import build, create_app
 from chime.config import Config
+from chime.connections import Door, tune
 from chime.db import StorageUnavailable
 from chime.errors import StartRefused
 from chime.log import Log
@@ -51,7 +52,6 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         notify(self._services.config, "STOPPING=1")
         self._loop.call_soon_threadsafe(self._end_streams)
-
 
     def _end_streams(self) -> None:
         self._services.hub.close()
@@ -101,9 +101,9 @@ def settle_memory() -> None:
 def server_config(config: Config, app: Litestar) -> uvicorn.Config:
     """How the appliance is served: limits, time-outs, and whose word about the caller's address is believed."""
     return uvicorn.Config(
-        app, loop="uvloop", http="httptools", ws="none", access_log=False, server_header=False, date_header=True,
-        log_level="warning", log_config=None, backlog=2048, timeout_keep_alive=75, timeout_graceful_shutdown=5,
-        limit_concurrency=4000, proxy_headers=True, lifespan="on",
+        app, loop="uvloop", http=Door().protocol, ws="none", access_log=False, server_header=False, date_header=True,
+        log_level="warning", log_config=None, backlog=2048, timeout_graceful_shutdown=5, proxy_headers=True,
+        lifespan="on",
         forwarded_allow_ips=",".join(str(network) for network in config.trusted_proxies))
 
 
@@ -113,6 +113,7 @@ def listen(config: Config) -> socket.socket:
     # Named as TCP, or asyncio leaves Nagle's algorithm on and small answers wait 40 ms for an acknowledgement.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    tune(sock)
     try:
         sock.bind((config.bind_host, config.bind_port))
     except OSError as error:

@@ -20,7 +20,7 @@ from babel.messages.pofile import write_po
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "chime" / "locale" / "chime.pot"
 SAID_BY = {"Invalid", "field", "Refused", "NotFound", "Conflict", "Forbidden", "NotSignedIn", "TooMany", "BadRequest",
-           "NotFromHere", "words", "gettext"}
+           "NotFromHere", "DiskNearlyFull", "words", "gettext"}
 
 
 def texts_of_python(path: Path) -> Iterator[tuple[int, str]]:

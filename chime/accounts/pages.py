@@ -105,7 +105,7 @@ def _next(text: str) -> str:
     return text if ours and text.isprintable() and "\\" not in text else "/"
 
 
-@post("/sign-out", opt={"permission": Permission.SESSION}, include_in_schema=False)
+@post("/sign-out", opt={"permission": Permission.SESSION, "small": True}, include_in_schema=False)
 async def delete_session(request: AnyRequest) -> Redirect:
     services = Services.of(request)
     identity: Identity = request.scope["state"]["identity"]
@@ -127,7 +127,7 @@ def _path(address: str) -> str:
         return "/"
 
 
-@post("/preferences/theme", opt={"permission": Permission.SESSION}, include_in_schema=False)
+@post("/preferences/theme", opt={"permission": Permission.SESSION, "small": True}, include_in_schema=False)
 async def edit_theme(request: AnyRequest) -> Response[Any]:
     """Kept in a cookie of this browser, so that the server can draw the right colours at once."""
     theme = (await form_fields(request)).get("theme", "")

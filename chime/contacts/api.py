@@ -175,7 +175,7 @@ async def delete_contact(here: Here, contact_id: str) -> None:
     tag="contacts", summary="Record consent", body=RecordConsent, answer=ContactAnswer,
     description="What the person decided about marketing messages. Nobody who opted out is sent a marketing template.",
     request_example={"marketing": "opted_in", "source": "checkout form", "evidence": "order 1042, box ticked"},
-    response_example=_CONTACT_EXAMPLE)))
+    response_example=_CONTACT_EXAMPLE), small=True))
 @once
 async def create_consent(here: Here, contact_id: str) -> ContactAnswer:
     body = await json_body(here.request, RecordConsent)

@@ -19,7 +19,7 @@ from chime.log import Log
 from chime.security.crypto import same
 from chime.security.signatures import is_signed
 from chime.whatsapp import NotJson, scan
-from chime.workspaces import Control, OpenApp
+from chime.workspaces import Control, OpenApp, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +51,11 @@ class Busy(Exception):
 class Webhooks:
     """Takes webhooks. `start_apply` is called for each workspace that got something new."""
 
-    def __init__(self, control: Control, journals: Journals, start_apply: Callable[[str], None]) -> None:
+    def __init__(self, control: Control, journals: Journals, registry: Registry,
+                 start_apply: Callable[[str], None]) -> None:
         self._control = control
         self._journals = journals
+        self._registry = registry
         self._start_apply = start_apply
         self.in_hand = 0
         self._bytes_in_hand = 0
@@ -103,6 +105,8 @@ class Webhooks:
     async def _bounded(self, app_key: str, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         if self.in_hand >= MOST_IN_HAND:
             return 503, b"busy"
+        if not self._registry.space.enough:
+            return 503, b"the disk is nearly full"
         self.in_hand += 1
         try:
             async with asyncio.timeout(BODY_DEADLINE):

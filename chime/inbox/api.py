@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from chime.db import Db
 from chime.errors import Invalid, NotFound
-from chime.inbox import conversation_api, queries, sending
+from chime.inbox import conversation_api, message_list_api, queries, sending
 from chime.inbox.addressing import SendMessage, channel_for, conversation_for, draft_for, read_send
 from chime.inbox.answers import MessageAnswer
 from chime.inbox.files import store_upload
@@ -147,4 +147,4 @@ async def show_media_file(here: Here, media_id: str) -> Response[Any]:
 
 
 ROUTES = [create_message, show_message, create_retry, delete_message, create_media, show_media_file,
-          *conversation_api.ROUTES]
+          *message_list_api.ROUTES, *conversation_api.ROUTES]

@@ -10,6 +10,7 @@ from litestar.response import Redirect, Response
 from chime import contacts
 from chime.errors import Invalid, NotFound
 from chime.inbox import queries
+from chime.inbox.pages import SMALL
 from chime.inbox.thread import ContactView
 from chime.security.permissions import Permission
 from chime.web.forms import form_fields
@@ -57,14 +58,14 @@ async def create_tag(here: Here, contact_id: str) -> Response[Any]:
     return await _panel(here, contact_id)
 
 
-@post(_ONE + "/tags/{tag_id:str}/remove", opt=EDIT, status_code=200)
+@post(_ONE + "/tags/{tag_id:str}/remove", opt=EDIT | SMALL, status_code=200)
 async def delete_tag(here: Here, contact_id: str, tag_id: str) -> Response[Any]:
     async with here.workspace.write(here.actor) as tx:
         await contacts.remove_tag(tx, contact_id, tag_id)
     return await _panel(here, contact_id)
 
 
-@post(_ONE + "/consent", opt=EDIT, status_code=200)
+@post(_ONE + "/consent", opt=EDIT | SMALL, status_code=200)
 async def create_consent(here: Here, contact_id: str) -> Response[Any]:
     """What the customer decided about marketing, as an agent heard it."""
     fields = await form_fields(here.request)

@@ -117,7 +117,7 @@ async def list_messages(here: Here, conversation_id: str) -> Page[MessageAnswer]
     answer=ConversationAnswer, description="Giving `assignee_id` needs the scope `inbox:assign` as well.",
     request_example={"state": "closed", "assignee_id": None},
     response_example=CONVERSATION_EXAMPLE | {"state": "closed", "assignee": None,
-                                             "closed_at": "2026-11-21T09:40:00.000Z"})))
+                                             "closed_at": "2026-11-21T09:40:00.000Z"}), small=True))
 async def update_conversation(here: Here, conversation_id: str) -> ConversationAnswer:
     body = await json_body(here.request, UpdateConversation)
     assignee_id, members = body.assignee_id, await _members(here)
@@ -137,7 +137,7 @@ async def update_conversation(here: Here, conversation_id: str) -> ConversationA
 
 @post(_ONE + "/read", status_code=204, opt=api(Permission.INBOX_REPLY, Operation(
     tag="conversations", summary="Mark a conversation as read", status=204,
-    description="Nothing is unread any more, and the customer sees blue ticks.")))
+    description="Nothing is unread any more, and the customer sees blue ticks."), small=True))
 @once
 async def create_read(here: Here, conversation_id: str) -> None:
     async with here.workspace.write(here.actor) as tx:
@@ -147,7 +147,7 @@ async def create_read(here: Here, conversation_id: str) -> None:
 @post(_ONE + "/typing", status_code=204, opt=api(Permission.INBOX_REPLY, Operation(
     tag="conversations", summary="Show that an answer is being written", status=204,
     description="The customer's phone shows it for up to 25 seconds, or until the answer comes; it also marks the "
-                "conversation as read there.")))
+                "conversation as read there."), small=True))
 @once
 async def create_typing(here: Here, conversation_id: str) -> None:
     await _one(here, conversation_id)

@@ -14,7 +14,7 @@ from chime.inbox import forms, queries, sending, thread
 from chime.inbox.actions import open_thread
 from chime.inbox.files import store_upload
 from chime.inbox.model import Message, Origin
-from chime.inbox.pages import REPLY
+from chime.inbox.pages import REPLY, SMALL
 from chime.inbox.sending import Draft
 from chime.web.forms import form_fields, uploaded_file
 from chime.web.here import Here
@@ -158,7 +158,7 @@ async def create_retry(here: Here, conversation_id: str, message_id: str) -> Res
     return await _bubble(here, conversation_id, message_id)
 
 
-@post(_MESSAGE + "/discard", opt=REPLY, status_code=200)
+@post(_MESSAGE + "/discard", opt=REPLY | SMALL, status_code=200)
 async def delete_message(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
     """Take a failed or doubtful message out of the thread."""
     await _message_or_404(here, conversation_id, message_id)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 from litestar import delete, get, post
-from litestar.response import Redirect, Response, Stream
+from litestar.response import Redirect, Response
 
 from chime.errors import Invalid, NotFound
 from chime.inbox import actions as verbs
@@ -18,10 +17,12 @@ from chime.security.permissions import Permission
 from chime.web.forms import form_fields
 from chime.web.here import Here
 from chime.web.listing import decode_cursor, encode_cursor
+from chime.web.live_stream import LiveStream
 
 READ = {"permission": Permission.INBOX_READ}
 REPLY = {"permission": Permission.INBOX_REPLY}
 ASSIGN = {"permission": Permission.INBOX_ASSIGN}
+SMALL = {"small": True}
 _INBOX = "/w/{slug:str}/inbox"
 _ONE = "/w/{slug:str}/inbox/{conversation_id:str}"
 
@@ -121,7 +122,7 @@ async def _after(here: Here, conversation_id: str, toast: str = "", undo: tuple[
     return here.page("inbox/_state.html", thread=await thread.load(here, conversation_id), headers=headers)
 
 
-@post(_ONE + "/closure", opt=REPLY, status_code=200)
+@post(_ONE + "/closure", opt=REPLY | SMALL, status_code=200)
 async def create_closure(here: Here, conversation_id: str) -> Response[Any]:
     """Resolve. A form without scripts says `_method=delete` to reopen."""
     if not here.is_htmx and (await form_fields(here.request)).get("_method") == "delete":
@@ -143,7 +144,7 @@ async def _reopen(here: Here, conversation_id: str) -> Response[Any]:
     return await _after(here, conversation_id, here.words("Conversation reopened"))
 
 
-@post(_ONE + "/assignment", opt=ASSIGN, status_code=200)
+@post(_ONE + "/assignment", opt=ASSIGN | SMALL, status_code=200)
 async def create_assignment(here: Here, conversation_id: str) -> Response[Any]:
     """`assignee_id` empty for nobody."""
     assignee_id = (await form_fields(here.request)).get("assignee_id", "") or None
@@ -156,14 +157,14 @@ async def create_assignment(here: Here, conversation_id: str) -> Response[Any]:
     return await _after(here, conversation_id)
 
 
-@post(_ONE + "/read", opt=REPLY, status_code=204)
+@post(_ONE + "/read", opt=REPLY | SMALL, status_code=204)
 async def create_read(here: Here, conversation_id: str) -> None:
     """The thread is on somebody's screen."""
     async with here.workspace.write(here.actor) as tx:
         await verbs.mark_read(tx, conversation_id)
 
 
-@post(_ONE + "/typing", opt=REPLY, status_code=204)
+@post(_ONE + "/typing", opt=REPLY | SMALL, status_code=204)
 async def create_typing(here: Here, conversation_id: str) -> None:
     """Somebody writes an answer: the customer's phone may show it."""
     await thread.conversation_or_404(here, conversation_id)
@@ -173,13 +174,11 @@ async def create_typing(here: Here, conversation_id: str) -> None:
 
 
 @get("/w/{slug:str}/events", opt=READ)
-async def stream_events(here: Here) -> Stream:
+async def stream_events(here: Here) -> LiveStream:
     """Live nudges of the workspace."""
     query = here.request.query_params
     after = here.request.headers.get("last-event-id") or query.get("after") or ""
-    events: AsyncIterator[bytes] = here.services.hub.stream(here.workspace.id, here.actor.id, after)
-    return Stream(events, media_type="text/event-stream",
-                  headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return LiveStream(here.services.hub, here.workspace.id, here.actor.id, after)
 
 
 ROUTES = [show_inbox, list_conversations, show_conversation, list_messages, show_state, create_closure,

@@ -189,6 +189,14 @@ async def messages_by_id(db: Db, ids: Sequence[str]) -> list[Message]:
     return [found[message_id] for message_id in ids if message_id in found]
 
 
+async def contacts_of_messages(db: Db, ids: Sequence[str]) -> dict[str, str]:
+    """The contact of each message that is there. The caller bounds how many."""
+    return dict(await db.rows(
+        "SELECT message.id, conversation.contact_id FROM message JOIN conversation "
+        "ON conversation.id = message.conversation_id WHERE message.id IN (SELECT value FROM json_each(?))",
+        msgspec.json.encode(ids).decode()))
+
+
 async def message(db: Db, message_id: str) -> Message | None:
     rows = await db.all(_Row, _MESSAGE + " WHERE message.id = ?", message_id)
     found = await _assembled(db, rows)

@@ -16,12 +16,18 @@ from chime.whatsapp.errors import explain
 from chime.whatsapp.events import StatusReceived
 from chime.workspaces import Transaction
 
-_MOMENT = {Status.SENT: "sent_at", Status.DELIVERED: "delivered_at", Status.READ: "read_at"}
-_SET_MOMENT = {
-    "sent_at": "UPDATE message SET sent_at = coalesce(sent_at, ?) WHERE id = ?",
-    "delivered_at": "UPDATE message SET delivered_at = coalesce(delivered_at, ?) WHERE id = ?",
-    "read_at": "UPDATE message SET read_at = coalesce(read_at, ?) WHERE id = ?",
+_PRICED = "UPDATE message SET pricing_json = coalesce(?2, pricing_json)"
+# Each of these statuses has a column for its moment, which the first report of it sets.
+_TIMED = {
+    Status.SENT: _PRICED + ", sent_at = coalesce(sent_at, ?3)",
+    Status.DELIVERED: _PRICED + ", delivered_at = coalesce(delivered_at, ?3)",
+    Status.READ: _PRICED + ", read_at = coalesce(read_at, ?3)",
 }
+# What arrived after all has no error any more.
+_MOVED = (", status = ?4, next_attempt_at = NULL, error_code = NULL, error_title = NULL, error_what_to_do = NULL "
+          "WHERE id = ?1")
+_KEEP = {status: statement + " WHERE id = ?1" for status, statement in _TIMED.items()}
+_MOVE = {status: statement + _MOVED for status, statement in _TIMED.items()}
 
 
 async def record(tx: Transaction, channel_id: str, callback_key: bytes, event: StatusReceived) -> bool:
@@ -72,20 +78,18 @@ async def apply_waiting(tx: Transaction, channel_id: str, message_id: str, wamid
 async def _apply(tx: Transaction, message_id: str, word: str, at: int, details: dict[str, Any]) -> None:
     rows = await tx.rows("SELECT status, conversation_id, channel_id FROM message WHERE id = ?", message_id)
     current, conversation_id, channel_id = rows[0]
-    if details.get("pricing"):
-        await tx.execute("UPDATE message SET pricing_json = ? WHERE id = ?",
-                         msgspec.json.encode(details["pricing"]).decode(), message_id)
+    pricing = msgspec.json.encode(details["pricing"]).decode() if details.get("pricing") else None
     try:
         status = Status(word)
     except ValueError:
-        return  # a word Meta invented since: its row is kept, the message stays as it is
-    if status in _MOMENT:
-        await tx.execute(_SET_MOMENT[_MOMENT[status]], at, message_id)
-    if not may_follow(Status(current), status):
+        status = None  # a word Meta invented since: its row is kept, the message stays as it is
+    if status is None or not may_follow(Status(current), status):
+        if status in _KEEP:
+            await tx.execute(_KEEP[status], message_id, pricing, at)
+        elif pricing is not None:
+            await tx.execute(_PRICED + " WHERE id = ?1", message_id, pricing)
         return
-    # What arrived after all has no error any more.
-    await tx.execute("UPDATE message SET status = ?, next_attempt_at = NULL, error_code = NULL, error_title = NULL, "
-                     "error_what_to_do = NULL WHERE id = ?", status.value, message_id)
+    await tx.execute(_MOVE.get(status, _PRICED + _MOVED), message_id, pricing, at, status.value)
     if status is Status.FAILED:
         await _failed(tx, message_id, conversation_id, channel_id, details.get("errors") or [{}])
     tx.publish("message", message_id, conversation_id=conversation_id)

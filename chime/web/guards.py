@@ -20,6 +20,8 @@ from chime.web.identity import Identity
 from chime.web.services import Services
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# What goes on while the disk is nearly full; of the other methods only what a handler's `small` says is a few bytes.
+_WITHOUT_SPACE = _SAFE | {"DELETE"}
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
@@ -52,6 +54,8 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         raise NotFound("There is no such workspace, or you are not a member of it.")
     if not identity.actor.may(permission):
         raise Forbidden(f"This needs the permission {permission.value}.")
+    if connection.scope.get("method") not in _WITHOUT_SPACE and not handler.opt.get("small"):
+        services.registry.space.need()
     if not is_api:
         await _same_site(services, connection, identity)
 

@@ -33,7 +33,7 @@ async def show_readiness(request: AnyRequest) -> Response[bytes]:
         async with services.control.db.transaction() as tx:
             await tx.execute("INSERT INTO meta (key, value) VALUES ('ready_checked', '1') ON CONFLICT (key) "
                              "DO UPDATE SET value = excluded.value")
-        ready = services.queue.ready()
+        ready = services.queue.ready() and services.registry.space.enough
     except Exception as error:  # whatever it is, we are not ready, and that is the answer
         _log.error("ready.failed", error)
         ready = False
@@ -62,6 +62,8 @@ def _metrics(services: Services) -> list[str]:
              f"chime_open_workspaces {services.registry.open_count}",
              f"chime_live_streams {services.hub.streams}",
              f"chime_jobs_running {services.runner.busy}",
+             f"chime_disk_free_bytes {services.registry.space.free}",
+             f"chime_disk_nearly_full {int(not services.registry.space.enough)}",
              f"chime_max_rss_bytes {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}"]
     for name, counter in (("chime_jobs_finished_total", services.runner.finished),
                           ("chime_jobs_failed_total", services.runner.failed)):

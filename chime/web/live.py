@@ -1,15 +1,15 @@
 """Live updates: nudges over server-sent events. A nudge names what changed and carries nothing of it; the browser
 fetches the fragment through the ordinary, permission-checked path.
 
-Promise: a subscriber that stops reading is dropped with `resync` instead of growing memory, and every stream ends
-within a moment when the process is told to stop.
+Promises: a nudge is written out once, however many listen; a subscriber that stops reading costs a queue of 256 and is
+told `resync` when it reads on (the server closes it after half a minute); every stream ends within a moment when the
+process is told to stop; one workspace cannot take all the streams.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
+from collections import OrderedDict, deque
 from itertools import count
 
 import msgspec
@@ -17,35 +17,73 @@ import msgspec
 from chime.ids import Ids
 from chime.workspaces import LiveNudge
 
-HEARTBEAT = 15.0
+HEARTBEAT = 15
 RING = 2_000
+# Nudges remembered of all workspaces together: about 20 MB.
+MOST_REMEMBERED = 100_000
 QUEUE = 256
 MOST_STREAMS = 2_000
+MOST_STREAMS_OF_ONE = 1_000
+# Browsers that lost the server come back spread over this many milliseconds.
+RETRY_FROM, RETRY_TO = 1_000, 5_000
 
 
-class _Subscriber:
-    """One open stream. `None` in its queue ends it."""
+class Subscriber:
+    """One open stream: what waits to be written, and a wake-up for its writer."""
 
-    def __init__(self, user_id: str | None) -> None:
+    def __init__(self, workspace_id: str, user_id: str | None, number: int) -> None:
+        self.workspace_id = workspace_id
         self.user_id = user_id
-        self.queue: asyncio.Queue[tuple[int, LiveNudge] | None] = asyncio.Queue(QUEUE)
+        self.number = number
+        self.waiting: list[bytes] = []
         self.overflowed = False
+        self.ends = False
+        self.wake = asyncio.Event()
+
+    def put(self, event: bytes) -> None:
+        """Queue an event. One too many empties the queue: the browser loads anew instead."""
+        if self.overflowed or self.ends:
+            return
+        if len(self.waiting) >= QUEUE:
+            self.waiting.clear()
+            self.overflowed = True
+        else:
+            self.waiting.append(event)
+        self.wake.set()
+
+    def end(self) -> None:
+        """No more events; the writer says goodbye."""
+        self.ends = True
+        self.wake.set()
+
+
+class _Ring:
+    """The newest nudges of one workspace. It holds all after the one numbered `complete_after`."""
+
+    def __init__(self, complete_after: int) -> None:
+        self.complete_after = complete_after
+        self.events: deque[tuple[int, bytes]] = deque()
 
 
 class Hub:
-    """Who listens to which workspace."""
+    """Who listens to which workspace. Lives on the event loop's thread."""
 
     def __init__(self, ids: Ids) -> None:
         self.boot = ids.token(6)
-        self._sequence = count(1)
         self._last = 0
-        self._subscribers: dict[str, set[_Subscriber]] = {}
-        self._ring: dict[str, deque[tuple[int, LiveNudge]]] = {}
+        self._numbers = count(1)
+        self._subscribers: dict[str, set[Subscriber]] = {}
+        self._rings: OrderedDict[str, _Ring] = OrderedDict()
+        self._remembered = 0
+        self._forgotten = 0
+        self._streams = 0
         self._closing = False
+        self._beat: asyncio.TimerHandle | None = None
+        self._beats = 0
 
     @property
     def streams(self) -> int:
-        return sum(len(group) for group in self._subscribers.values())
+        return self._streams
 
     @property
     def position(self) -> str:
@@ -55,62 +93,75 @@ class Hub:
     def publish(self, workspace_id: str, nudges: tuple[LiveNudge, ...]) -> None:
         """Tell everybody who listens to this workspace."""
         for nudge in nudges:
-            self._last = next(self._sequence)
-            ring = self._ring.setdefault(workspace_id, deque(maxlen=RING))
-            ring.append((self._last, nudge))
+            self._last += 1
+            event = self._nudge(self._last, nudge)
+            self._remember(workspace_id, self._last, event)
             for subscriber in self._subscribers.get(workspace_id, ()):
-                self._put(subscriber, (self._last, nudge))
+                subscriber.put(event)
 
-    @staticmethod
-    def _put(subscriber: _Subscriber, item: tuple[int, LiveNudge] | None) -> None:
-        try:
-            subscriber.queue.put_nowait(item)
-        except asyncio.QueueFull:
-            subscriber.overflowed = True
-
-    async def stream(self, workspace_id: str, user_id: str | None, after: str) -> AsyncIterator[bytes]:
-        """The events of one browser. `after` is the id it saw last (`boot.sequence`), to be told what it missed."""
-        if self._closing or self.streams >= MOST_STREAMS:
-            yield _event("bye", {})
+    def _remember(self, workspace_id: str, sequence: int, event: bytes) -> None:
+        ring = self._rings.get(workspace_id)
+        if ring is None:
+            ring = self._rings[workspace_id] = _Ring(self._forgotten)
+        self._rings.move_to_end(workspace_id)
+        ring.events.append((sequence, event))
+        if len(ring.events) > RING:
+            ring.complete_after = ring.events.popleft()[0]
             return
-        subscriber = _Subscriber(user_id)
+        self._remembered += 1
+        if self._remembered > MOST_REMEMBERED and len(self._rings) > 1:
+            # The workspace that has been quiet for longest; who comes back to it now cannot be told what it missed.
+            _, quiet = self._rings.popitem(last=False)
+            self._remembered -= len(quiet.events)
+            self._forgotten = max(self._forgotten, quiet.events[-1][0])
+
+    def join(self, workspace_id: str, user_id: str | None, after: str) -> Subscriber:
+        """A new stream, with its greeting and what it missed in its queue; it `ends` at once when there is no room.
+        `after` is the id it saw last (`boot.sequence`). Whoever joins must `leave`."""
+        subscriber = Subscriber(workspace_id, user_id, next(self._numbers))
+        group = self._subscribers.get(workspace_id, ())
+        if self._closing or self._streams >= MOST_STREAMS or len(group) >= MOST_STREAMS_OF_ONE:
+            subscriber.end()
+            return subscriber
         self._subscribers.setdefault(workspace_id, set()).add(subscriber)
-        try:
-            yield b"retry: 2000\n\n" + _event("hello", {"boot": self.boot, "seq": self._last},
-                                              self._id(self._last))
-            for part in self._missed(workspace_id, after):
-                yield part
-            while True:
-                part = await self._next(subscriber)
-                yield part
-                if part.startswith(b"event: bye"):
-                    return
-        finally:
-            self._leave(workspace_id, subscriber)
+        self._streams += 1
+        # Steps of the golden section leave no two neighbours close together, as chance would.
+        retry = RETRY_FROM + int(subscriber.number * 0.6180339887 % 1 * (RETRY_TO - RETRY_FROM))
+        hello = _event("hello", {"boot": self.boot, "seq": self._last}, self._id(self._last))
+        subscriber.waiting = [f"retry: {retry}\n\n".encode(), hello, *self._missed(workspace_id, after)]
+        subscriber.wake.set()
+        if self._beat is None:
+            self._beat = asyncio.get_running_loop().call_later(1, self._heartbeat)
+        return subscriber
 
-    def _leave(self, workspace_id: str, subscriber: _Subscriber) -> None:
-        group = self._subscribers.get(workspace_id)
-        if group is not None:
+    def leave(self, subscriber: Subscriber) -> None:
+        """The stream is over."""
+        group = self._subscribers.get(subscriber.workspace_id)
+        if group is not None and subscriber in group:
             group.discard(subscriber)
+            self._streams -= 1
             if not group:
-                del self._subscribers[workspace_id]
+                del self._subscribers[subscriber.workspace_id]
 
-    async def _next(self, subscriber: _Subscriber) -> bytes:
+    def take(self, subscriber: Subscriber) -> bytes:
+        """Everything that waits for a subscriber."""
+        subscriber.wake.clear()
+        parts, subscriber.waiting = subscriber.waiting, []
         if subscriber.overflowed:
             subscriber.overflowed = False
-            while not subscriber.queue.empty():
-                subscriber.queue.get_nowait()
-            return _event("resync", {"reason": "overflow"}, self._id(self._last))
-        if self._closing:
-            return _event("bye", {})
-        try:
-            async with asyncio.timeout(HEARTBEAT):
-                item = await subscriber.queue.get()
-        except TimeoutError:
-            return _event("hb", {})
-        if item is None:
-            return _event("bye", {})
-        return self._nudge(*item)
+            parts = [_event("resync", {"reason": "overflow"}, self._id(self._last))]
+        if subscriber.ends:
+            parts.append(_event("bye", {}))
+        return b"".join(parts)
+
+    def _heartbeat(self) -> None:
+        """Each second a fifteenth of the streams, so that a thousand of them cost no noticeable moment."""
+        self._beats += 1
+        for group in self._subscribers.values():
+            for subscriber in group:
+                if (subscriber.number + self._beats) % HEARTBEAT == 0 and not subscriber.waiting:
+                    subscriber.put(_HEARTBEAT)
+        self._beat = asyncio.get_running_loop().call_later(1, self._heartbeat) if self._streams else None
 
     def _nudge(self, sequence: int, nudge: LiveNudge) -> bytes:
         data: dict[str, object] = {"seq": sequence, "topic": nudge.topic, "id": nudge.id}
@@ -122,13 +173,14 @@ class Hub:
         """What a browser that comes back did not hear; `resync` when we can't know that any more."""
         if not after:
             return []
-        boot, _, text = after.rpartition(".")
-        if boot != self.boot or not text.isdigit():
+        boot, _, digits = after.rpartition(".")
+        if boot != self.boot or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
             return [_event("resync", {"reason": "restart"}, self._id(self._last))]
-        ring = self._ring.get(workspace_id, deque())
-        if ring and len(ring) == RING and ring[0][0] > int(text) + 1:
+        heard = int(digits)
+        ring = self._rings.get(workspace_id)
+        if heard < (ring.complete_after if ring else self._forgotten):
             return [_event("resync", {"reason": "too long ago"}, self._id(self._last))]
-        return [self._nudge(sequence, nudge) for sequence, nudge in ring if sequence > int(text)]
+        return [event for sequence, event in ring.events if sequence > heard] if ring else []
 
     def _id(self, sequence: int) -> str:
         return f"{self.boot}.{sequence}"
@@ -138,16 +190,22 @@ class Hub:
         for group in self._subscribers.values():
             for subscriber in group:
                 if subscriber.user_id == user_id:
-                    self._put(subscriber, None)
+                    subscriber.end()
 
     def close(self) -> None:
         """The process stops: every stream says goodbye and ends, or the server would wait for all of them."""
         self._closing = True
+        if self._beat is not None:
+            self._beat.cancel()
+            self._beat = None
         for group in self._subscribers.values():
             for subscriber in group:
-                self._put(subscriber, None)
+                subscriber.end()
 
 
 def _event(name: str, data: dict[str, object], event_id: str = "") -> bytes:
     head = f"id: {event_id}\n" if event_id else ""
     return f"event: {name}\n{head}data: {msgspec.json.encode(data).decode()}\n\n".encode()
+
+
+_HEARTBEAT = _event("hb", {})

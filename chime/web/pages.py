@@ -68,17 +68,19 @@ class PageContext(msgspec.Struct, frozen=True, kw_only=True):
     now: int
     build: str
     live: str
+    has_space: bool
 
 
 class Pages:
     """Renders templates. `csrf_key` signs the tokens that forms carry."""
 
     def __init__(self, static: StaticFiles, clock: Clock, ids: Ids, csrf_key: bytes, *, demo: bool,
-                 live_position: Callable[[], str]) -> None:
+                 live_position: Callable[[], str], has_space: Callable[[], bool]) -> None:
         self._static = static
         self._clock = clock
         self._ids = ids
         self._live_position = live_position
+        self._has_space = has_space
         self._csrf_key = csrf_key
         self._demo = Demo("/simulator/phone/fragment") if demo else None
         self._environments: dict[str, Environment] = {}
@@ -134,7 +136,8 @@ class Pages:
             base=f"/w/{workspace.slug}" if workspace else "", demo=self._demo,
             permissions=frozenset(permission.value for permission in identity.actor.permissions),
             locale=identity.locale, direction=Reader(identity.locale, "", now).locale.character_order[:3].replace(
-                "lef", "ltr").replace("rig", "rtl"), now=now, build=self._static.build, live=self._live_position())
+                "lef", "ltr").replace("rig", "rtl"), now=now, build=self._static.build, live=self._live_position(),
+            has_space=self._has_space())
 
     def _environment(self, language: str) -> Environment:
         if language not in self._environments:

@@ -108,9 +108,10 @@ _KEY = Parameter(name=HEADER, where="header",
                  meaning="Any text of up to 255 characters; a repetition with the same key gets the first answer again")
 
 
-def api(permission: Permission, operation: Operation) -> dict[str, Any]:
-    """The options of a handler of the API."""
-    return {"permission": permission, "api": True, "operation": operation}
+def api(permission: Permission, operation: Operation, *, small: bool = False) -> dict[str, Any]:
+    """The options of a handler of the API. `small`: it writes a few bytes, so it goes on while the disk is nearly
+    full."""
+    return {"permission": permission, "api": True, "operation": operation, "small": small}
 
 
 def described(routes: Iterable[Any]) -> list[Described]:

@@ -10,9 +10,10 @@ from chime.workspaces.files import StoredFiles
 from chime.workspaces.keys import KeyRing, find_master_key, make_master_key
 from chime.workspaces.provision import create_control, create_workspace, migrate_all
 from chime.workspaces.registry import Registry
+from chime.workspaces.space import DiskNearlyFull, Space
 from chime.workspaces.transaction import JobNudge, LiveNudge, Transaction, Unaudited
 from chime.workspaces.workspace import Workspace
 
-__all__ = ["Control", "JobNudge", "KeyRing", "LiveNudge", "OpenApp", "Registry", "StoredFiles", "Transaction",
-           "Unaudited", "Workspace", "WorkspaceRecord", "create_control", "create_workspace", "find_master_key",
-           "make_master_key", "migrate_all"]
+__all__ = ["Control", "DiskNearlyFull", "JobNudge", "KeyRing", "LiveNudge", "OpenApp", "Registry", "Space",
+           "StoredFiles", "Transaction", "Unaudited", "Workspace", "WorkspaceRecord", "create_control",
+           "create_workspace", "find_master_key", "make_master_key", "migrate_all"]

@@ -10,13 +10,16 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from chime.db import StorageUnavailable
 from chime.errors import NotFound
 from chime.security.crypto import context, seal, unseal
+from chime.workspaces.space import Space
 
 PIECE = 64 * 1024
 _SEALED_OVERHEAD = 17 + 16
@@ -33,23 +36,26 @@ class Written(msgspec.Struct, frozen=True):
 class StoredFiles:
     """The media folder of one workspace."""
 
-    def __init__(self, folder: Path, key: bytes, workspace_id: str) -> None:
+    def __init__(self, folder: Path, key: bytes, workspace_id: str, space: Space) -> None:
         self._folder = folder
         self._key = key
         self._workspace_id = workspace_id
+        self._space = space
 
     def _path(self, file_id: str) -> Path:
         # The last two characters of an id are random, the first are a time: so folders fill evenly.
         return self._folder / file_id[-2:] / file_id
 
     async def write(self, file_id: str, content: AsyncIterator[bytes]) -> Written:
-        """Store a file; replaces one of the same id. Nothing is left behind when `content` raises."""
+        """Store a file, durably; replaces one of the same id. Nothing is left behind when `content` raises. Raises
+        StorageUnavailable."""
+        self._space.need()
         path = self._path(file_id)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = path.with_name(f"{file_id}.partial")
         hashed = hashlib.sha256()
         size = 0
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 held = bytearray()
                 index = 0
@@ -64,8 +70,12 @@ class StoredFiles:
                 await self._put(file, file_id, index, bytes(held), last=True)
                 await asyncio.to_thread(_flush, file)
             partial.replace(path)
+            await asyncio.to_thread(_flush_names, path.parent, self._folder)
+        except OSError as error:
+            _remove(partial)
+            raise StorageUnavailable(f"a file cannot be stored: {error.strerror}") from error
         except BaseException:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
             raise
         return Written(size, hashed.hexdigest())
 
@@ -106,3 +116,18 @@ class StoredFiles:
 def _flush(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _flush_names(*folders: Path) -> None:
+    """A name is as easily lost with the power as what is in the file; a folder's own name stands in its parent."""
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(partial: Path) -> None:
+    with suppress(OSError):
+        partial.unlink(missing_ok=True)

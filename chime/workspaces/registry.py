@@ -19,6 +19,7 @@ from chime.errors import NotFound
 from chime.ids import Ids
 from chime.workspaces.control import Control
 from chime.workspaces.keys import WorkspaceKeys
+from chime.workspaces.space import Space
 from chime.workspaces.transaction import Committed
 from chime.workspaces.workspace import Workspace
 
@@ -29,12 +30,14 @@ OnCommit = Callable[[str, Committed], None]
 class Registry:
     """Hands out open workspaces. `on_commit` gets the workspace's id and what its transactions left to do."""
 
-    def __init__(self, data_dir: Path, control: Control, clock: Clock, ids: Ids, *, most_open: int = MOST_OPEN) -> None:
+    def __init__(self, data_dir: Path, control: Control, clock: Clock, ids: Ids, *, most_open: int = MOST_OPEN,
+                 space: Space | None = None) -> None:
         self._data_dir = data_dir
         self._control = control
         self._clock = clock
         self._ids = ids
         self._most_open = most_open
+        self.space = space or Space(data_dir, reserve=0)
         self._open: OrderedDict[str, Workspace] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="journal")
@@ -88,7 +91,7 @@ class Registry:
             journal = GroupCommit(folder / "journal.db", keys.journal_file, self._threads)
             opened.pop_all()
         return Workspace(workspace_id=workspace_id, folder=folder, keys=keys, db=db, journal=journal,
-                         journal_db=journal_db, clock=self._clock, ids=self._ids,
+                         journal_db=journal_db, clock=self._clock, ids=self._ids, space=self.space,
                          after_commit=lambda committed: self.on_commit(workspace_id, committed))
 
     async def keys(self, workspace_id: str) -> WorkspaceKeys:

@@ -10,6 +10,7 @@ from chime.db import DatabaseFile, GroupCommit, Insert
 from chime.ids import Ids
 from chime.workspaces.files import StoredFiles
 from chime.workspaces.keys import WorkspaceKeys
+from chime.workspaces.space import Space
 from chime.workspaces.transaction import AfterCommit, Together, Writes
 
 WEBHOOK_BODY = Insert("webhook_body", ("key", "received_at", "body"))
@@ -21,7 +22,7 @@ class Workspace:
     """`db` to read, `write`/`ingest` to change, `journal` to append, `files` for media, `vault` for credentials."""
 
     def __init__(self, *, workspace_id: str, folder: Path, keys: WorkspaceKeys, db: DatabaseFile,
-                 journal: GroupCommit, journal_db: DatabaseFile, clock: Clock, ids: Ids,
+                 journal: GroupCommit, journal_db: DatabaseFile, clock: Clock, ids: Ids, space: Space,
                  after_commit: AfterCommit) -> None:
         self.id = workspace_id
         self.folder = folder
@@ -30,7 +31,7 @@ class Workspace:
         self.journal_db = journal_db
         self.vault = keys.vault
         self.callback_key = keys.callbacks
-        self.files = StoredFiles(folder / "media", keys.media, workspace_id)
+        self.files = StoredFiles(folder / "media", keys.media, workspace_id, space)
         writes = Writes(db, clock, ids, after_commit, journal)
         self.write = writes.write
         self.ingest = writes.ingest

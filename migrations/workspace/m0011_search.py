@@ -1,8 +1,9 @@
 """Full-text search over messages and contacts.
 
 A message gets a number of its own that no VACUUM changes, which costs nothing (SQLite has one inside anyway); the index
-names messages by it. What comes in is indexed later, in batches: everything above `indexed_upto` waits. What is changed,
-taken back or deleted leaves the index in the very transaction, and `secure-delete` takes its words out of the file.
+names messages by it. What comes in is indexed later, in batches: everything above `indexed_upto` waits. What is
+changed, taken back or deleted leaves the index in the very transaction, and `secure-delete` takes its words out of the
+file.
 """
 
 from sqlite_utils import Database

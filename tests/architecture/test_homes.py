@@ -30,7 +30,7 @@ def _is_storage(module: Module) -> bool:
 
 
 def _is_server(module: Module) -> bool:
-    return module.package in ("serve", "demo", "simulator")
+    return module.package in ("serve", "connections", "demo", "simulator")
 
 
 LIBRARIES: dict[str, Home] = {

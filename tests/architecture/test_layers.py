@@ -12,7 +12,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(frozenset(line.split()) for line in (
     "doctor",
     "setup",
     "serve",
-    "app",
+    "app connections",
     "inbound console simulator reports",
     "campaigns sequences billing",
     "bots leads commerce forms integrations",

@@ -48,8 +48,8 @@ class Files:
 
 
 @contextmanager
-def opened(appliance: Appliance) -> Iterator[Files]:
-    """The files to read: copies when no process runs on them."""
+def opened(appliance: Appliance, *, only: int | None = None) -> Iterator[Files]:
+    """The files to read, of all workspaces or of one: copies when no process runs on them."""
     with ExitStack() as stack:
         folder = appliance.data_dir
         if not appliance.runs:
@@ -59,7 +59,7 @@ def opened(appliance: Appliance) -> Iterator[Files]:
         keys = KeyRing(MASTER_KEY)
         control = stack.enter_context(_opened(folder / "control.db", keys.control_file))
         workspaces, journals = [], []
-        for number in appliance.numbers:
+        for number in appliance.numbers if only is None else [appliance.numbers[only]]:
             version, wrapped = control.execute("SELECT version, wrapped FROM workspace_key WHERE workspace_id = ? "
                                                "ORDER BY version DESC", (number.workspace_id,)).fetchone()
             own = keys.unwrap(wrapped, number.workspace_id, version)

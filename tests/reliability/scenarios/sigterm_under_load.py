@@ -58,7 +58,8 @@ async def run(options: Options) -> Outcome:
 def _day(luck: random.Random, *, slow: bool) -> Mood:
     """Of a slow day some answers come half a minute later."""
     return Mood(luck, [(0.93, lambda dice: accept(dice.uniform(0.01, 0.3))),
-                       (0.03 * slow, lambda dice: accept(30.0)), (0.02, lambda dice: reply_lost(accepted=True)), (0.02, lambda dice: reply_lost(accepted=False))])
+                       (0.03 * slow, lambda dice: accept(30.0)), (0.02, lambda dice: reply_lost(accepted=True)),
+                       (0.02, lambda dice: reply_lost(accepted=False))])
 
 
 def _endless(traffic: Traffic) -> Iterator[Delivery]:

@@ -5,7 +5,7 @@
  */
 import { byId, confirmed, copy, explain, htmx, isRefresh, openMenu, send, toast, words } from './core.js';
 import { subscribe } from './live.js';
-import { moveTabStop, openThread, receive, scrollToEnd } from './thread.js';
+import { moveTabStop, openThread, receive, showPlace } from './thread.js';
 
 const { base } = document.body.dataset;
 const GATHER = 40; // nudges of one moment make one request
@@ -67,6 +67,7 @@ function fetchState() {
 
 function planList() {
   const list = byId('list');
+  if (list.dataset.q) return; // what was found stays as it is until something else is typed
   const pause = list.matches(':hover, :focus-within') ? LIST_PAUSE_UNDER_POINTER : LIST_PAUSE;
   listTimer ??= setTimeout(fetchList, Math.max(GATHER, listAt + pause - Date.now(), pause === LIST_PAUSE ? 0 : pause));
 }
@@ -75,7 +76,8 @@ function fetchList() {
   listTimer = undefined;
   listAt = Date.now();
   const list = byId('list');
-  const asked = new URLSearchParams({ v: list.dataset.view, q: byId('search').value.trim(), selected: openThread()?.dataset.conversation ?? '' });
+  if (byId('search').value.trim()) return;
+  const asked = new URLSearchParams({ v: list.dataset.view, selected: openThread()?.dataset.conversation ?? '' });
   htmx.ajax('GET', `${base}/inbox/list?${asked}`, { source: list, target: list, swap: 'outerMorph' });
 }
 
@@ -149,14 +151,16 @@ function threadChanged() {
   moveTabStop();
   document.dispatchEvent(new CustomEvent('chime:thread'));
   if (thread && !first) byId('content').focus({ preventScroll: true });
+  showPlace();
   markRead();
 }
 
 /** Also after a list that was asked for while another conversation was open. */
 function markOpenRow() {
-  const open = `c-${openThread()?.dataset.conversation}`;
-  for (const row of document.querySelectorAll('#rows .row')) {
-    if (row.parentElement.id === open) row.setAttribute('aria-current', 'true');
+  const { conversation, shown } = openThread()?.dataset ?? {};
+  for (const row of document.querySelectorAll('#list .row')) {
+    const open = shown ? row.dataset.shown === shown : row.parentElement.id === `c-${conversation}`;
+    if (open) row.setAttribute('aria-current', 'true');
     else row.removeAttribute('aria-current');
   }
 }
@@ -271,12 +275,13 @@ addEventListener('resize', showPhone);
 
 document.addEventListener('click', (event) => {
   const on = (selector) => event.target.closest(selector);
-  const row = on('#rows .row');
+  const row = on('#list .row');
   if (row && !event.metaKey && !event.ctrlKey && !event.shiftKey) {
-    document.querySelectorAll('#rows [aria-current]').forEach((other) => other.removeAttribute('aria-current'));
+    document.querySelectorAll('#list .row[aria-current]').forEach((other) => other.removeAttribute('aria-current'));
     row.setAttribute('aria-current', 'true');
     byId('inbox').classList.remove('panel-open');
   }
+  if (on('[data-clear-search]')) byId('search').focus();
   if (on('[data-back]')) { event.preventDefault(); backToList(); }
   if (on('[data-toggle-panel]')) togglePanel();
   if (on('[data-toggle-phone], [data-hide-phone]')) togglePhone();
@@ -338,4 +343,3 @@ showWindow();
 layOutPhone();
 showPanelState();
 showPhone();
-if (openThread()) scrollToEnd();

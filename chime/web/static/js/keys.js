@@ -5,7 +5,7 @@
  */
 import { byId } from './core.js';
 
-const rows = () => [...document.querySelectorAll('#rows .row')];
+const rows = () => [...document.querySelectorAll('#list .row')];
 
 function walk(step) {
   const all = rows();
@@ -49,7 +49,7 @@ let waitingForPlace = 0; // when `g` was pressed
 
 /** A link of the list counts as no control: j and k stand on them. What a closing menu hides still has the focus for a frame. */
 function typesElsewhere(target) {
-  if (target.matches('#rows .row') || !target.checkVisibility()) return false;
+  if (target.matches('#list .row') || !target.checkVisibility()) return false;
   return target.matches('input, select, textarea, button, a, summary, audio, video, [contenteditable]') || Boolean(target.closest('dialog, .menu'));
 }
 

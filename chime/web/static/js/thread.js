@@ -4,9 +4,10 @@
  * bubble that was shown before the server knew of it (`data-client`), or goes where its time says. So echo, answer and
  * nudge of one message never show it twice.
  */
-import { byId, htmx, morph, swap } from './core.js';
+import { byId, htmx, morph, send, swap } from './core.js';
 
 const NEAR_END = 120; // pixels within which a reader counts as being at the end
+const FLASH = 2000;
 
 /** The open conversation's element, or null. */
 export function openThread() {
@@ -22,13 +23,64 @@ export function scrollToEnd() {
   byId('jump').hidden = true;
 }
 
+/** The door to later messages; it is there when the thread was opened around an older one. */
+const gap = () => byId('newer');
+
+function flash(item) {
+  item?.scrollIntoView({ block: 'center' });
+  item?.classList.add('msg-flash');
+  setTimeout(() => item?.classList.remove('msg-flash'), FLASH);
+}
+
+/** Where a thread opens: at the message it was opened for, else at its end. */
+export function showPlace() {
+  const thread = openThread();
+  if (!thread) return;
+  if (thread.dataset.shown) flash(byId(`m-${thread.dataset.shown}`));
+  else scrollToEnd();
+}
+
+/** Leave the messages around an older one for the newest. What is on its way out stays. */
+async function showEnd() {
+  const thread = openThread();
+  const list = byId('messages');
+  const door = gap();
+  door.remove();
+  const waiting = () => [...list.children].filter((item) => item.dataset.client && item.id === `m-${item.dataset.client}`);
+  const answer = await send(`${thread.dataset.url}/messages`, { method: 'GET' }).catch(() => ({ ok: false }));
+  if (openThread() !== thread) return;
+  const ours = waiting();
+  if (answer.ok) {
+    await swap(list, answer.text);
+    list.append(...ours.filter((item) => !list.querySelector(`[data-client="${CSS.escape(item.dataset.client)}"]`)));
+    thread.dataset.shown = '';
+    const address = new URL(location);
+    address.searchParams.delete('at');
+    address.hash = '';
+    history.replaceState(history.state, '', address);
+    moveTabStop();
+    scrollToEnd();
+  } else {
+    list.insertBefore(door, ours[0] ?? null);
+  }
+}
+
 /** Place every message of a fragment that belongs to `conversation`, if that is still the open one. */
 export async function receive(text, conversation) {
   if (openThread()?.dataset.conversation !== conversation || !text.trim()) return;
   await swap(byId('incoming'), text, 'beforeend');
 }
 
+let seen; // an item in sight while later messages come in below it, and where it was
+
+document.addEventListener('htmx:before:swap', ({ detail: { ctx } }) => {
+  const item = ctx.sourceElement === gap() && gap()?.previousElementSibling;
+  if (item) seen = { item, top: item.getBoundingClientRect().top };
+});
+
 document.addEventListener('htmx:after:swap', () => {
+  if (seen) byId('scroller').scrollTop += seen.item.getBoundingClientRect().top - seen.top;
+  seen = undefined;
   placeIncoming();
   if (byId('messages')) mendDays(byId('messages'));
 });
@@ -36,13 +88,13 @@ document.addEventListener('htmx:after:swap', () => {
 function placeIncoming() {
   const waiting = [...byId('incoming')?.children ?? []];
   if (!waiting.length) return;
-  const stick = atEnd();
+  const stick = atEnd() && !gap();
   const fresh = waiting.filter((item) => place(item));
   if (stick) scrollToEnd();
   else if (fresh.length) byId('jump').hidden = false;
   moveTabStop();
   const inbound = fresh.filter((item) => item.classList.contains('msg-in')).length;
-  if (inbound) document.dispatchEvent(new CustomEvent('chime:inbound', { detail: { count: inbound } }));
+  if (inbound && !gap()) document.dispatchEvent(new CustomEvent('chime:inbound', { detail: { count: inbound } }));
 }
 
 /** Put one item in its place; true when it was not there before. */
@@ -52,7 +104,8 @@ function place(item) {
   const old = list.querySelector(`[id="${CSS.escape(item.id)}"]`)
     ?? (client && list.querySelector(`[data-client="${CSS.escape(client)}"]`));
   if (!old) {
-    insertByTime(list, item);
+    if (gap()) item.remove(); // what lies between is not here; `showEnd` will bring both
+    else insertByTime(list, item);
     return true;
   }
   old.id = item.id; // a morph keeps an element only when the ids agree
@@ -120,18 +173,19 @@ document.addEventListener('keydown', (event) => {
 });
 
 document.addEventListener('click', (event) => {
-  if (event.target.closest('#jump')) scrollToEnd();
+  if (event.target.closest('#jump')) (gap() ? showEnd : scrollToEnd)();
+  if (event.target.closest('#newer a')) {
+    event.preventDefault();
+    showEnd();
+  }
   const quote = event.target.closest('[data-jump]');
   if (!quote) return;
   event.preventDefault();
-  const target = byId(quote.hash.slice(1));
-  target?.scrollIntoView({ block: 'center' });
-  target?.classList.add('msg-flash');
-  setTimeout(() => target?.classList.remove('msg-flash'), 1500);
+  flash(byId(quote.hash.slice(1)));
 });
 
 document.addEventListener('scroll', (event) => {
-  if (event.target.id === 'scroller' && atEnd()) byId('jump').hidden = true;
+  if (event.target.id === 'scroller' && atEnd() && !gap()) byId('jump').hidden = true;
 }, true);
 
 /* Bubbles that exist before the server knows of them */
@@ -159,6 +213,7 @@ export function pendingBubble({ client, text, quote, filename }) {
   list.append(item);
   mendDays(list);
   scrollToEnd();
+  if (gap()) showEnd();
   return item;
 }
 
