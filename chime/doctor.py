@@ -15,7 +15,7 @@ from chime.db import Kind
 from chime.db.migrate import pending
 from chime.errors import ChimeError
 from chime.security.crypto import CannotOpen
-from chime.workspaces import Control, KeyRing, Registry, find_master_key
+from chime.workspaces import Control, KeyRing, Registry, Workspace, find_master_key
 from chime.workspaces.registry import workspace_folder
 
 # Shares of the disk below which a person should know, and soon.

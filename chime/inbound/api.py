@@ -62,6 +62,7 @@ class RejectedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     kind: str
     cause: str
+    detail: str
     reason: str
     tries: int
     tried_at: Moment | None
@@ -82,8 +83,9 @@ _FIGURES = {"received": 1240, "applied": 1201, "duplicate": 37, "rejected": 2, "
 _REJECTED = {
     "id": "01kafx2v9m3q8r5t7w1y4z6b0r", "state": "open", "received_at": "2026-11-21T09:29:00.000Z", "delivery": 4711,
     "path": "entry.0.changes.0.messages.4", "field": "messages", "number": "4555", "kind": "Unreadable",
-    "cause": "CannotRead", "reason": "It could not be read: the message names no sender.", "tries": 0,
-    "tried_at": None, "dismissed_by": "", "dismissal": ""}
+    "cause": "CannotRead", "detail": "the message names no sender",
+    "reason": "It could not be read: the message names no sender.", "tries": 0, "tried_at": None,
+    "dismissed_by": "", "dismissal": ""}
 
 
 @get("/api/v1/delivery-proof", opt=api(Permission.DELIVERY_READ, Operation(

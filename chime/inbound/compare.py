@@ -102,8 +102,10 @@ class Comparison:
 
     async def _message_differs(self, key: Key, column: str) -> None:
         number = self._numbers.get(key[0], "")
-        places = [f"{kind}:{number}:{key[1]}" + end for kind, end in (("message", ""), ("echo", ":"))]
-        await self._differs("reaction" if column == "reaction" else "message", column, *places)
+        if column == "reaction":
+            await self._differs("reaction", column, f"reaction:{number}:{key[1]}")
+        else:
+            await self._differs("message", column, f"message:{number}:{key[1]}", f"echo:{number}:{key[1]}:")
 
     async def _status(self, key: Key, live: Row | None, replayed: Row | None) -> None:
         if live is None or replayed is None:

@@ -17,11 +17,9 @@ from chime.workspaces import Control, Workspace
 _WORDS = {
     "NoChannel": "The number was not connected to this workspace.",
     "NotFound": "The journal holds no such event.",
-    "Unavailable": "Storage could not take it at that moment.",
-    "StorageUnavailable": "Storage could not take it at that moment.",
+    "CannotRead": "It could not be read: {detail}.",
 }
-_UNREADABLE = "It could not be read: {reason}."
-_OTHER = "Chime could not apply it ({name})."
+_OTHER = "Chime could not apply it ({detail})."
 
 
 async def described(workspace: Workspace, rows: Sequence[Rejected]) -> list[SetAside]:
@@ -35,12 +33,13 @@ async def described(workspace: Workspace, rows: Sequence[Rejected]) -> list[SetA
         event = next(iter(events_at(events, row.path)), None)
         place = entry_and_change(row.path)
         change = next((one for one in scanned.changes if (one.entry, one.change) == place), None)
+        cause, _, kind = row.reason.partition(": ")
+        detail = _detail(cause, event)
         found.append(SetAside(
             id=row.id, state=row.state, received_at=received_at or row.at, journal_id=row.journal_id, path=row.path,
             field=change.field if change else "", number=ending(change.phone_number_id if change else None),
-            kind=row.reason.partition(": ")[2], cause=row.reason.partition(":")[0],
-            reason=_words(row.reason, event), tries=row.tries, tried_at=row.tried_at,
-            dismissed_by=row.dismissed_by, dismissal=row.dismissal))
+            kind=kind, cause=cause, detail=detail, reason=_WORDS.get(cause, _OTHER).format(detail=detail),
+            tries=row.tries, tried_at=row.tried_at, dismissed_by=row.dismissed_by, dismissal=row.dismissal))
     return found
 
 
@@ -52,13 +51,11 @@ async def _body(journal: Db, journal_id: int) -> tuple[int, Scan, list[Event]]:
     return received_at, scan(body), await events_of(body)
 
 
-def _words(reason: str, event: Event | None) -> str:
-    """What a person can make of the exception that stopped an event."""
-    name = reason.partition(":")[0]
-    if name == "CannotRead":
-        told = event.reason if isinstance(event, Unreadable) else "its shape is not known"
-        return _UNREADABLE.format(reason=told)
-    return _WORDS.get(name) or _OTHER.format(name=name)
+def _detail(cause: str, event: Event | None) -> str:
+    """What a person can make of the exception that stopped an event: the parser's words, else its name."""
+    if cause == "CannotRead":
+        return event.reason if isinstance(event, Unreadable) else "its shape is not known"
+    return "" if cause in _WORDS else cause
 
 
 async def parked(control: Control, *, since: int = 0, after: str = "", limit: int) -> list[Parked]:

@@ -104,8 +104,8 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     """A rejected event as people and scripts see it: where it stands in the journal, and why it is not in effect.
-    `number` is the end of the phone number id it was for; `cause` is the name of what stopped it, `reason` says it in
-    words."""
+    `number` is the end of the phone number id it was for; `cause` is the name of what stopped it, `detail` what more
+    is known of that, `reason` says both in words."""
 
     id: str
     state: str
@@ -116,6 +116,7 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     kind: str
     cause: str
+    detail: str
     reason: str
     tries: int
     tried_at: int | None

@@ -32,7 +32,7 @@ from chime.inbound.model import Difference, Replayed
 from chime.inbound.slices import SLICE, StoredBody, events_of, give_way, stored_bodies
 from chime.security.permissions import SYSTEM
 from chime.whatsapp import Event, event_key
-from chime.whatsapp.events import HistoryReceived
+from chime.whatsapp.events import HistoryReceived, MessageReacted
 from chime.workspaces import Transaction, Workspace
 from chime.workspaces.scratch import Scratch, scratch_workspace
 
@@ -57,9 +57,21 @@ class _Applied(msgspec.Struct, frozen=True):
 
 
 class _SetAside(msgspec.Struct, frozen=True):
+    """A rejected event of the live file. What Meta repeats is not set aside a second time, so it may be the row of an
+    earlier copy of the body."""
+
+    journal_id: int
     path: str
     reason: str
     settled_at: int | None
+
+    @property
+    def lacked_its_number(self) -> bool:
+        return self.reason.startswith("NoChannel:")
+
+
+def _at(path: str, rows: list[_SetAside]) -> _SetAside | None:
+    return next((row for row in rows if path == row.path or path.startswith(f"{row.path}.")), None)
 
 
 class _Accepted(Exception):
@@ -136,12 +148,11 @@ class _Replay:
         applied = {row[0]: _Applied(*row[1:]) for row in await live.rows(
             "SELECT journal_id, applied, duplicate, rejected, at FROM applied_body WHERE journal_id BETWEEN ? AND ?",
             first, last)}
-        aside: dict[int, list[_SetAside]] = {}
-        for journal_id, *row in await live.rows("SELECT journal_id, path, reason, settled_at FROM rejected_event "
-                                                "WHERE journal_id BETWEEN ? AND ?", first, last):
-            aside.setdefault(journal_id, []).append(_SetAside(*row))
         for body in batch:
-            await self._body(tx, body, applied.get(body.id), aside.get(body.id, []), live)
+            aside = [_SetAside(*row) for row in await live.rows(
+                "SELECT journal_id, path, reason, settled_at FROM rejected_event WHERE body_key = ? "
+                "AND journal_id <= ?", body.key, body.id)]
+            await self._body(tx, body, applied.get(body.id), aside, live)
 
     async def _body(self, tx: Transaction, body: StoredBody, applied: _Applied | None, aside: list[_SetAside],
                     live: Db) -> None:
@@ -152,15 +163,20 @@ class _Replay:
         tx.now = applied.at if applied else body.received_at
         # What has no key of its own is found again by the moment it was written at, which begins every id.
         await _remember(tx, body.id, "", f"at:{tx.new_id()[:10]}")
+        own = [row for row in aside if row.journal_id == body.id]
+        earlier = [row for row in aside if row.journal_id < body.id]
         for event in await events_of(body.body):
             await self._breathe()
-            known = next((row for row in aside if event.path == row.path or event.path.startswith(f"{row.path}.")),
-                         None)
-            if known is not None:
+            tx.now = applied.at if applied else body.received_at
+            if known := _at(event.path, own):
                 met.add(known.path)
-            tx.now = (known.settled_at if known else None) or (applied.at if applied else body.received_at)
-            became[await self._event(tx, body.id, event, known, live)] += 1
-        for row in aside:
+                tx.now = known.settled_at or tx.now
+                became[await self._event(tx, body.id, event, known, live)] += 1
+            elif known := _at(event.path, earlier):
+                became[await self._repeated(tx, body.id, event, known, applied, live)] += 1
+            else:
+                became[await self._event(tx, body.id, event, None, live)] += 1
+        for row in own:
             if row.path not in met:
                 self._findings.differs("rejected", "unexpected", journal_id=body.id, path=row.path)
         if applied is not None:
@@ -180,26 +196,45 @@ class _Replay:
     async def _event(self, tx: Transaction, journal_id: int, event: Event, known: _SetAside | None, live: Db) -> str:
         """What becomes of one event here: as when it was first applied, applied, duplicate or rejected."""
         is_aside = known is not None and known.settled_at is None
-        if is_aside and known is not None and known.reason.startswith("NoChannel:"):
+        if is_aside and known is not None and known.lacked_its_number:
             self._findings.recognised["number_not_connected"] += 1
             return "rejected"
-        await self._lender.lend(tx, live, event)
-
-        async def apply() -> bool:
-            new = await dispatch(tx, self._workspace.callback_key, event)
-            if is_aside:
-                raise _Accepted
-            await _remember(tx, journal_id, event.path, *_keys(event))
-            return new
-
         try:
-            return "applied" if await tx.savepoint(apply) else "duplicate"
+            if not is_aside:
+                return await self._dispatched(tx, journal_id, event, live)
+            await tx.savepoint(lambda: self._must_fail(tx, event, live))
         except _Accepted:
             self._findings.differs("rejected", "can be applied now", journal_id=journal_id, path=event.path)
         except Exception:  # what failed then fails here too, for whatever reason
             if not is_aside:
                 self._findings.differs("rejected", "missing", journal_id=journal_id, path=event.path)
         return "rejected"
+
+    async def _repeated(self, tx: Transaction, journal_id: int, event: Event, known: _SetAside,
+                        applied: _Applied | None, live: Db) -> str:
+        """What becomes of an event whose first copy was set aside: this one was not set aside again."""
+        was_open = known.settled_at is None or applied is None or applied.at < known.settled_at
+        if known.lacked_its_number and was_open and (applied is None or applied.applied == 0):
+            self._findings.recognised["number_not_connected"] += 1
+            return "duplicate"
+        try:
+            return await self._dispatched(tx, journal_id, event, live)
+        except Exception:  # as the first copy did
+            return "duplicate"
+
+    async def _dispatched(self, tx: Transaction, journal_id: int, event: Event, live: Db) -> str:
+        async def apply() -> bool:
+            await self._lender.lend(tx, live, event)
+            new = await dispatch(tx, self._workspace.callback_key, event)
+            await _remember(tx, journal_id, event.path, *_keys(event))
+            return new
+
+        return "applied" if await tx.savepoint(apply) else "duplicate"
+
+    async def _must_fail(self, tx: Transaction, event: Event, live: Db) -> None:
+        await self._lender.lend(tx, live, event)
+        await dispatch(tx, self._workspace.callback_key, event)
+        raise _Accepted
 
     async def _breathe(self) -> None:
         self._since_breath += 1
@@ -224,6 +259,8 @@ async def _take(bodies: AsyncIterator[list[StoredBody]]) -> list[StoredBody]:
 def _keys(event: Event) -> list[str]:
     if isinstance(event, HistoryReceived):
         return [f"message:{event.phone_number_id}:{old.wamid}" for old in event.messages]
+    if isinstance(event, MessageReacted):
+        return [f"reaction:{event.phone_number_id}:{event.target_wamid}"]
     return [event_key(event)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from chime import channels
 from chime.channels import Channel
-from chime.clock import DAY, MINUTE, Clock
+from chime.clock import DAY, MINUTE, SECOND, Clock
 from chime.db import Db
 from chime.inbox import claims, queries
 from chime.inbox.claims import Claim
@@ -21,6 +21,7 @@ from chime.workspaces import Transaction, Workspace
 
 SEND = "inbox.send"
 RECOVER = "inbox.recover"
+MAKE_DUE = "inbox.make_due"
 MOST_SENDS = 400
 # Rows looked at in one read; where most of them wait for another one the next slice follows.
 SLICE = 128
@@ -30,6 +31,8 @@ LONGEST_HOLD = 5 * MINUTE
 UPLOAD_LIFETIME = 29 * DAY
 # Longer than the client's own deadlines: what is still `sending` after this lost its process.
 LOST_AFTER = 3 * MINUTE
+# A clock that is corrected by less than this delays nothing that matters.
+CLOCK_SLACK = 5 * SECOND
 # The sweep finds what is due later than this.
 SOON = 60.0
 
@@ -220,7 +223,8 @@ async def _uploaded(work: Work, message_id: str, channel_id: str, media_id: str 
 async def forget_claims(workspace: Workspace, clock: Clock) -> None:
     """At the start of the process nothing can be in flight: whatever is still `sending` was left by the last one."""
     async with workspace.ingest("delivery") as tx:
-        await tx.execute("UPDATE message SET claimed_at = min(claimed_at, ?) WHERE status = 'sending'",
+        await tx.execute("UPDATE message SET claimed_at = min(claimed_at, ?) "
+                         "WHERE status IN ('sending', 'unconfirmed') AND status = 'sending'",
                          clock.now() - LOST_AFTER - 1)
 
 
@@ -261,8 +265,31 @@ async def recover(work: Work, message_id: str) -> None:
 
 
 async def lost_sends(db: Db, now: int) -> list[str]:
-    rows = await db.rows("SELECT id FROM message WHERE status = 'sending' AND claimed_at < ? LIMIT 500",
+    # The first condition is the index's own: without its very words SQLite reads the whole table.
+    rows = await db.rows("SELECT id FROM message WHERE status IN ('sending', 'unconfirmed') AND status = 'sending' "
+                         "AND claimed_at < ? LIMIT 500",
                          now - LOST_AFTER)
+    return [row[0] for row in rows]
+
+
+# What waits since a moment that has not come yet: the machine's clock went back, and "in a moment" may be in a year.
+_PUT_OFF = "status = 'queued' AND next_attempt_at > ?1 AND max(created_at, coalesce(claimed_at, 0)) > ?1"
+
+
+async def make_due(work: Work, channel_id: str) -> None:
+    """The messages of a number that another clock put off leave now."""
+    async def some(tx: Transaction) -> int:
+        return await tx.execute(f"UPDATE message SET next_attempt_at = ?2 WHERE id IN (SELECT id FROM message "
+                                f"WHERE {_PUT_OFF} AND channel_id = ?3 LIMIT 500)", tx.now + CLOCK_SLACK, tx.now, channel_id)
+
+    while await work.workspace.deliveries.run(some) == 500:
+        pass
+    work.start(DELIVER, channel_id)
+
+
+async def put_off_channels(db: Db, now: int) -> list[str]:
+    rows = await db.rows(f"SELECT id FROM channel WHERE EXISTS (SELECT 1 FROM message WHERE {_PUT_OFF} "
+                         "AND channel_id = channel.id)", now + CLOCK_SLACK)
     return [row[0] for row in rows]
 
 
@@ -274,4 +301,5 @@ JOBS = [
     JobKind(DELIVER, deliver, due_channels, at_once=64),
     JobKind(SEND, send, nothing_due, at_once=MOST_SENDS),
     JobKind(RECOVER, recover, lost_sends),
+    JobKind(MAKE_DUE, make_due, put_off_channels),
 ]

@@ -26,7 +26,7 @@ TRUNK_ZERO_FROM = 7  # digits
 _LIKE_A_NUMBER = re.compile(r"[\d\s+().\-/]+")
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, frozen=True, array_like=True):
     """A message that was found, with what a row of results shows. The fields stand as `_FOUND` selects them."""
 
     sequence: int

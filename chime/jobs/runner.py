@@ -18,6 +18,8 @@ from chime.log import Log
 from chime.workspaces import Registry
 
 MOST_WAITING = 2_000
+# Seconds after which a job is tried again when storage could not take what it did.
+STORAGE_AGAIN_IN = 10.0
 Target = tuple[str, str, str]
 OpenWork = Callable[[str], AbstractAsyncContextManager[Work]]
 
@@ -99,8 +101,13 @@ class Runner:
                 await self.sweep(list(self._forgotten.pop(kind)))
 
     async def _body(self, workspace_id: str, kind: str, object_id: str) -> None:
-        async with self.open_work(workspace_id) as work:
-            await self._kinds[kind].run(work, object_id)
+        try:
+            async with self.open_work(workspace_id) as work:
+                await self._kinds[kind].run(work, object_id)
+        except Unavailable:
+            if not self._stopping:
+                self.start_later(workspace_id, kind, object_id, STORAGE_AGAIN_IN)
+            raise
 
     async def _guarded(self, kind: str, work: Awaitable[None]) -> None:
         try:

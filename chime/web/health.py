@@ -31,8 +31,9 @@ async def show_readiness(request: AnyRequest) -> Response[bytes]:
     services = Services.of(request)
     try:
         async with services.control.db.transaction() as tx:
-            await tx.execute("INSERT INTO meta (key, value) VALUES ('ready_checked', '1') ON CONFLICT (key) "
-                             "DO UPDATE SET value = excluded.value")
+            # Another value each time: SQLite writes nothing for an update that changes nothing.
+            await tx.execute("INSERT INTO meta (key, value) VALUES ('ready_checked', ?) ON CONFLICT (key) "
+                             "DO UPDATE SET value = excluded.value", services.ids.code(12))
         ready = services.queue.ready() and services.registry.space.enough
     except Exception as error:  # whatever it is, we are not ready, and that is the answer
         _log.error("ready.failed", error)

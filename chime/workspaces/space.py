@@ -1,7 +1,7 @@
 """Room on the disk: nothing new is taken before it is full, and something is kept to get out of a full one.
 
 SQLite needs room even to delete and to empty its write-ahead log, so a disk that is full cannot be helped from inside.
-Promise: below the reserve `enough` is False within two seconds, and True again as soon as there is a quarter more than
+Promise: below the reserve `enough` is False within a second, and True again as soon as there is a quarter more than
 the reserve; a ballast file is given up when the disk is full all the same, and made again afterwards.
 """
 
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from chime.errors import Unavailable
 from chime.log import Log
 
-LOOK_EVERY = 2.0
+LOOK_EVERY = 1.0
 MEGABYTE = 1024 * 1024
 BALLAST = 16 * MEGABYTE
 # What is left when the ballast goes: about what the logs of a few files need to be emptied.
@@ -46,7 +47,7 @@ class Space:
                                  "deleting go on, and the rest will once there is room again.")
 
     async def watch(self) -> None:
-        """Look every two seconds, for ever; and see to the ballast."""
+        """Look every second, for ever; and see to the ballast."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             await asyncio.to_thread(self._tend)
@@ -62,22 +63,21 @@ class Space:
 
     def _tend(self) -> None:
         self.look()
-        if self.free < FULL:
-            self._drop_ballast()
-        elif self.enough and self.free >= self._reserve + BALLAST:
-            self._keep_ballast()
+        # A disk that has turned read-only lets us neither make nor drop it, and must still be watched.
+        with suppress(OSError):
+            if self.free < FULL:
+                self._drop_ballast()
+            elif self.enough and self.free >= self._reserve + BALLAST:
+                self._keep_ballast()
 
     def _drop_ballast(self) -> None:
-        try:
+        if self._ballast.exists():
             self._ballast.unlink()
-        except FileNotFoundError:
-            return
-        _log.warning("space.ballast_dropped")
-        self.look()
+            _log.warning("space.ballast_dropped")
+            self.look()
 
     def _keep_ballast(self) -> None:
         """Really allocated: a file of holes would free nothing."""
-        if self._ballast.exists() and self._ballast.stat().st_size >= BALLAST:
-            return
-        with os.fdopen(os.open(self._ballast, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, BALLAST)
+        if not self._ballast.exists() or self._ballast.stat().st_size < BALLAST:
+            with os.fdopen(os.open(self._ballast, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, BALLAST)

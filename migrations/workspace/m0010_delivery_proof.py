@@ -35,5 +35,6 @@ def apply(db: Database) -> None:
     ALTER TABLE rejected_event ADD COLUMN dismissed_at INTEGER;
     ALTER TABLE rejected_event ADD COLUMN dismissed_by TEXT NOT NULL DEFAULT '';
     ALTER TABLE rejected_event ADD COLUMN dismissal TEXT NOT NULL DEFAULT '';
+    CREATE INDEX rejected_event_journal ON rejected_event(journal_id);
     CREATE INDEX rejected_event_unsettled ON rejected_event(id) WHERE settled_at IS NULL;
     """)

@@ -139,6 +139,8 @@ CREATE INDEX conversation_contact ON conversation(contact_id);
 
 CREATE INDEX conversation_state ON conversation(state, last_message_at DESC, id DESC);
 
+CREATE INDEX conversation_unread ON conversation(unread_count) WHERE state = 'open' AND unread_count > 0;
+
 CREATE TABLE conversation_event (
     id TEXT PRIMARY KEY,
     conversation_id TEXT NOT NULL REFERENCES conversation(id),
@@ -255,6 +257,8 @@ CREATE TABLE message (
 
 CREATE INDEX message_conversation ON message(conversation_id, at DESC, id DESC);
 
+CREATE INDEX message_media ON message(media_id) WHERE media_id IS NOT NULL;
+
 CREATE INDEX message_queued ON message(channel_id, next_attempt_at, id) WHERE status = 'queued';
 
 CREATE INDEX message_unsent ON message(conversation_id, at) WHERE status IN ('queued', 'sending');
@@ -357,6 +361,8 @@ CREATE TABLE rejected_event (
     settled_at INTEGER, tries INTEGER NOT NULL DEFAULT 0, tried_at INTEGER, dismissed_at INTEGER, dismissed_by TEXT NOT NULL DEFAULT '', dismissal TEXT NOT NULL DEFAULT '',
     UNIQUE (body_key, path)
 ) STRICT;
+
+CREATE INDEX rejected_event_journal ON rejected_event(journal_id);
 
 CREATE INDEX rejected_event_unsettled ON rejected_event(id) WHERE settled_at IS NULL;
 

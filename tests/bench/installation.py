@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import msgspec
 from chime.channels import NewChannel
 from chime.config import Config, load
 from chime.setup import connect, initialise, new_workspace
+from tests.support.faulty_disk import FaultyDisk
 from tests.support.world import ACCESS_TOKEN, ACME_NUMBER, APP_SECRET, MASTER_KEY, PASSWORD, VERIFY_TOKEN, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,15 +61,21 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def served(data_dir: Path, *, graph_url: str = "http://127.0.0.1:9") -> Iterator[Process]:
-    """`chime serve` as a process, from exec to ready; ended with SIGTERM."""
-    port = free_port()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("CHIME_")}
-    environment |= {"CHIME_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(), "CHIME_DATA_DIR": str(data_dir),
-                    "CHIME_GRAPH_URL": graph_url, "CHIME_LOG_LEVEL": "error"}
+def served(data_dir: Path, *, graph_url: str = "http://127.0.0.1:9", port: int = 0,
+           environment: Mapping[str, str] | None = None, fsync_ms: float = 0.0) -> Iterator[Process]:
+    """`chime serve` as a process, from exec to ready; ended with SIGTERM. `environment` is added to its own."""
+    port = port or free_port()
+    extra = dict(environment or {})
+    if fsync_ms:
+        disk = FaultyDisk(data_dir)
+        disk.switch(fsync_delay_ms=fsync_ms)
+        extra |= disk.environment
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("CHIME_")}
+    inherited |= {"CHIME_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(), "CHIME_DATA_DIR": str(data_dir),
+                  "CHIME_GRAPH_URL": graph_url, "CHIME_LOG_LEVEL": "error", **extra}
     begun = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "chime", "serve", "--bind", f"127.0.0.1:{port}"], cwd=ROOT,
-                               env=environment)
+                               env=inherited)
     try:
         base = f"http://127.0.0.1:{port}"
         while not _ready(base):

@@ -10,30 +10,33 @@ import time
 from pathlib import Path
 
 from tests.bench.installation import install, resident_megabytes, served
+from tests.bench.options import Options
 
 ROUNDS = 5
 
 
-def measure() -> dict[str, object]:
+def measure(options: Options) -> dict[str, object]:
+    rounds, workspaces = (1, 2) if options.quick else (ROUNDS, 20)
     with tempfile.TemporaryDirectory() as folder:
-        installed = install(Path(folder) / "data", workspaces=20)
+        installed = install(Path(folder) / "data", workspaces=workspaces)
         seconds, megabytes = [], []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             with served(installed.data_dir) as process:
                 seconds.append(process.seconds_to_ready)
-                time.sleep(4)
+                time.sleep(1 if options.quick else 4)
                 megabytes.append(resident_megabytes(process.pid))
-    python = _python_itself()
+    python = _python_itself(rounds)
     ready = statistics.median(seconds)
     return {"ready_seconds": round(ready, 3), "ready_seconds_worst": round(max(seconds), 3),
-            "idle_rss_mb": statistics.median(megabytes), "workspaces": 20, "python_start_seconds": round(python, 3),
+            "idle_rss_mb": statistics.median(megabytes), "workspaces": workspaces,
+            "python_start_seconds": round(python, 3),
             "ratio_to_python_start": round(ready / python, 1), "must": {"ready_seconds": 1.2, "idle_rss_mb": 110},
             "reached": ready <= 1.2 and statistics.median(megabytes) <= 110}
 
 
-def _python_itself() -> float:
+def _python_itself(rounds: int) -> float:
     found = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         begun = time.monotonic()
         subprocess.run([sys.executable, "-c", "pass"], check=True)
         found.append(time.monotonic() - begun)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.http.inbox_setup import Talk, stock_templates
+from tests.http.inbox_setup import Talk, indexed, stock_templates
 from tests.support.browser import Pages, expect_tick, message, new_talk, open_talk, row, tab_to, type_and_send
 from tests.support.world import World
 
@@ -89,8 +89,9 @@ async def test_other_keys(pages: Pages, world: World) -> None:
     await expect(page.locator("#dialog")).to_be_visible()
     await press(page, "Escape", "/")
     await expect(page.locator("#search")).to_be_focused()
+    await indexed(world)
     await page.keyboard.type("Lea")
-    await expect(page.locator("#rows .row")).to_have_count(1)
+    await expect(page.locator("#found .row")).to_have_count(1)
     await press(page, "Escape")
     await expect(page.locator("#search")).not_to_be_focused()
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from chime.clock import HOUR
-from tests.http.inbox_setup import Talk
+from tests.http.inbox_setup import Talk, indexed
 from tests.support.browser import HAND, Pages, keep_picture, message, new_talk, row
 from tests.support.world import PASSWORD, World
 
@@ -64,14 +64,22 @@ async def test_a_refused_answer_keeps_the_words(pages: Pages, world: World) -> N
 
 
 async def test_search_views_and_rows(pages: Pages, world: World) -> None:
-    await new_talk(world, "Pavel Found")
+    found = await new_talk(world, "Pavel Found", "Is the marmalade back?")
     await new_talk(world, "Queenie Other")
+    await indexed(world)
     page = await pages.agent(world, script=False)
     await page.locator("#search").fill("Pavel")
     await page.locator("#search").press("Enter")
-    await expect(page.locator("#rows .row")).to_have_count(1)
+    await expect(page.locator("#list .row")).to_have_count(1)
+    await page.locator("#search").fill("marmalade")
+    await page.locator("#search").press("Enter")
+    await page.locator("#list .row").click()
+    await expect(message(page, "marmalade")).to_be_in_viewport()
+    assert page.url.endswith(f"#m-{(await found.messages())[0].id}"), "the style sheet marks what the address names"
+    await page.locator("[data-clear-search]").click()
+    await expect(row(page, "Queenie Other")).to_be_visible()
     await page.locator("#view-mine").click()
-    await expect(page.locator("#list .empty")).to_contain_text("Nothing found")
+    await expect(page.locator("#list .empty")).to_contain_text("Nothing waits for you")
 
 
 async def test_in_the_hand(pages: Pages, world: World) -> None:

@@ -84,8 +84,8 @@ async def things(talk: Talk) -> dict[str, str]:
         await tx.execute("INSERT INTO tag (id, name, created_at) VALUES (?, ?, ?)", tag_id, f"of {talk.id}", tx.now)
         await tx.execute("INSERT INTO contact_tag VALUES (?, ?, ?)", talk.contact_id, tag_id, tx.now)
         rejected_id = tx.new_id()
-        await tx.execute("INSERT INTO rejected_event (id, journal_id, path, reason, at) VALUES (?, 1, ?, 'X: Y', ?)",
-                         rejected_id, f"of {talk.id}", tx.now)
+        await tx.execute("INSERT INTO rejected_event (id, journal_id, body_key, path, reason, at) "
+                         "VALUES (?, 1, randomblob(32), '', 'X: Y', ?)", rejected_id, tx.now)
     return {"slug": talk.tenant.slug, "conversation_id": talk.id, "message_id": message.id,
             "media_id": message.media.id, "contact_id": talk.contact_id, "tag_id": tag_id, "kind": "location",
             "rejected_id": rejected_id, "parked_id": await parked(talk)}

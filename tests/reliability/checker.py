@@ -102,18 +102,27 @@ def _behind(workspace: Any, journal: Any) -> bool:
 
 def unsound(files: Files) -> list[str]:
     """I9, I10: every file whole, every reference met, the audit chain unbroken, every message in a legal state."""
-    faults = []
-    for name, file in files.all():
-        for check in ("integrity_check", "foreign_key_check", "cipher_integrity_check"):
-            found = file.execute(f"PRAGMA {check}").fetchmany(FEW)
-            if found and found != [("ok",)]:
-                faults.append(f"{name}: {check} says {found}")
+    faults = [fault for name, file in files.all() for fault in _damage(name, file)]
+    if faults:
+        return faults
     for name, file in [("control.db", files.control), *_named(files.workspaces)]:
         faults += [f"{name}: {fault}" for fault in broken_chain(file)]
     for name, file in _named(files.workspaces):
         for direction, status, count in file.execute("SELECT direction, status, count(*) FROM message GROUP BY 1, 2"):
             if status not in (STATES_IN if direction == "in" else STATES_OUT):
                 faults.append(f"{name}: {count} messages are {direction} and {status}")
+    return faults
+
+
+def _damage(name: str, file: Any) -> list[str]:
+    faults = []
+    try:
+        for check in ("integrity_check", "foreign_key_check", "cipher_integrity_check"):
+            found = file.execute(f"PRAGMA {check}").fetchmany(FEW)
+            if found and found != [("ok",)]:
+                faults.append(f"{name}: {check} says {found}")
+    except dbapi2.Error as error:
+        faults.append(f"{name}: {error}")
     return faults
 
 

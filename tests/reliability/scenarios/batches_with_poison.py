@@ -40,6 +40,7 @@ async def run(options: Options) -> Outcome:
             # Once more the same bytes, as after an answer that got lost on its way.
             if luck.random() < 0.2:
                 await sender.deliver(delivery)
+        await until_applied(appliance, IN_EFFECT_IN * 3)
         watch.faults += sender.unusual()
         await sender.close()
         await appliance.kill()

@@ -105,10 +105,8 @@ def examined(appliance: Appliance) -> Condition:
     try:
         with opened(appliance) as files:
             workspace, journal = files.workspaces[DAMAGED], files.journals[DAMAGED]
-            for file in (workspace, journal):
-                for check in ("cipher_integrity_check", "integrity_check"):
-                    if file.execute(f"PRAGMA {check}").fetchmany(3) not in ([], [("ok",)]):
-                        return Condition(whole=False)
+            if any(file.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)] for file in (workspace, journal)):
+                return Condition(whole=False)
             return Condition(
                 whole=True,
                 applied_upto=workspace.execute("SELECT coalesce(max(journal_id), 0) FROM applied_body").fetchone()[0],

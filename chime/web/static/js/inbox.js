@@ -281,7 +281,10 @@ document.addEventListener('click', (event) => {
     row.setAttribute('aria-current', 'true');
     byId('inbox').classList.remove('panel-open');
   }
-  if (on('[data-clear-search]')) byId('search').focus();
+  if (on('[data-clear-search]')) {
+    byId('search').value = '';
+    byId('search').focus();
+  }
   if (on('[data-back]')) { event.preventDefault(); backToList(); }
   if (on('[data-toggle-panel]')) togglePanel();
   if (on('[data-toggle-phone], [data-hide-phone]')) togglePhone();

@@ -61,7 +61,10 @@ export function onKey(event) {
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.key === 'Escape' && event.target.matches('#search')) event.target.blur();
+  if (event.key === 'Escape' && event.target.matches('#search')) {
+    press('[data-clear-search]'); // the browser empties the field only
+    event.target.blur();
+  }
   if (typesElsewhere(event.target) || document.querySelector('dialog[open]')) return;
   const second = Date.now() - waitingForPlace < 1500;
   waitingForPlace = event.key === 'g' ? Date.now() : 0;

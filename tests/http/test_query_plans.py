@@ -1,0 +1,209 @@
+"""How SQLite answers what Chime asks: along an index, never by reading a table that grows.
+
+A day in the inbox is lived through over HTTP on a file with many rows; every statement that reaches the file is written
+down by SQLite itself, and each one's plan is looked at, with and without the statistics of ANALYZE.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from chime.clock import MINUTE
+from chime.inbox.jobs import forget_claims
+from chime.simulator import write
+from tests.http.inbox_setup import Talk, indexed, stock_templates, talk, text
+from tests.http.test_inbox_pages import door
+from tests.support.world import World
+
+HTMX = {"HX-Request": "true"}
+PEOPLE, MESSAGES = 2_000, 20_000
+GROWING = ("message", "conversation", "contact", "media", "message_status", "contact_identity", "conversation_event",
+           "reaction", "applied_event", "applied_body", "early_change", "webhook_event", "idempotent_answer",
+           "consent_event", "audit_event", "indexed_contact", "contact_tag")
+# Indexes that hold only what is under way: to read one from end to end is to read little.
+UNDER_WAY = ("message_queued", "message_unsent", "message_unsettled", "media_due")
+# A part of the statement -> why its plan may be so.
+MAY_SCAN = {
+    "FROM audit_event ORDER BY sequence DESC LIMIT": "the last row of the table, read from its end",
+    "FROM applied_body ORDER BY journal_id DESC LIMIT": "the same",
+    "FROM indexed_contact WHERE words LIKE": "one or two letters, which no index knows; beside the loop, and timed",
+}
+# What the tests themselves ask, in inbox_setup.
+OF_TESTS = re.compile(r"SELECT id FROM message WHERE conversation_id = \? AND .* ORDER BY at, id")
+MAY_SORT = {
+    "WHERE conversation.contact_id = ? ORDER BY": "the conversations of one contact, one for each of our numbers",
+    "INTO contact_words": "a batch of at most 500, beside the loop",
+    "INTO indexed_contact": "the same",
+    "FROM reaction WHERE message_id IN": "the reactions on one page of messages",
+    "FROM early_change WHERE": "the changes of one message, one of each kind",
+    "FROM contact_tag JOIN tag": "the tags of one contact",
+    "FROM channel": "the numbers of a workspace are few",
+}
+
+
+async def fill(world: World) -> None:
+    """Many rows as the inbox leaves them, in one transaction."""
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        connection, channel, now = tx._connection, world.acme.channel_id, tx.now
+
+        def insert(table: str, *columns: tuple[Any, ...], names: str) -> None:
+            marks = ", ".join("?" * len(columns[0]))
+            connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", columns)
+
+        insert("contact", *((f"p{n:025d}", f"Person {n}", f"1555{n:07d}", n, n) for n in range(PEOPLE)),
+               names="id, name, phone, created_at, updated_at")
+        insert("contact_identity", *(("phone", f"1555{n:07d}", f"p{n:025d}", n) for n in range(PEOPLE)),
+               names="kind, value, contact_id, created_at")
+        insert("conversation", *((f"c{n:025d}", channel, f"p{n:025d}", "closed" if n % 5 == 0 else "open",
+                                  f"u{n % 7}" if n % 2 else None, now - n * MINUTE, n) for n in range(PEOPLE)),
+               names="id, channel_id, contact_id, state, assignee_id, last_message_at, created_at")
+        insert("media", *((f"f{n:025d}", channel, "in", "image", "image/png", "ready", n) for n in range(PEOPLE)),
+               names="id, channel_id, direction, kind, mime_type, state, created_at")
+        insert("message", *((f"m{n:025d}", f"c{n % PEOPLE:025d}", channel, "in", "customer", "text", "received",
+                             f"wamid.{n}", f"words number {n}", f"f{n:025d}" if n < PEOPLE else None, now - n * MINUTE,
+                             now) for n in range(MESSAGES)),
+               names="id, conversation_id, channel_id, direction, origin, type, status, wamid, text, media_id, at, "
+                     "created_at")
+        insert("reaction", *((f"m{n:025d}", "in", "x", "", n) for n in range(PEOPLE)),
+               names="message_id, side, emoji, author_name, at")
+        insert("message_status", *((f"k{n}", channel, f"m{n:025d}", f"wamid.{n}", "read", n, "{}", n)
+                                   for n in range(MESSAGES)),
+               names="key, channel_id, message_id, wamid, status, at, details_json, received_at")
+        insert("conversation_event", *((f"e{n}", f"c{n:025d}", "resolved", "Al", "{}", n) for n in range(PEOPLE)),
+               names="id, conversation_id, kind, actor_name, details_json, at")
+    await indexed(world)
+
+
+async def listen(world: World) -> set[str]:
+    """Every statement of the workspace's file from now on."""
+    heard: set[str] = set()
+    async with world.workspace(world.acme) as workspace:
+        await workspace.db.long_reads.rows("SELECT 1", seconds=1)
+        for connection in (workspace.db._connection, workspace.db._raw_writer, workspace.db.long_reads._connection):
+            connection.set_trace_callback(heard.add)
+    return heard
+
+
+async def live_a_day(world: World, maya: Talk) -> None:
+    alice, base = await world.session("alice"), f"/w/{world.acme.slug}/inbox"
+    async with world.workspace(world.acme) as workspace:
+        await forget_claims(workspace, world.clock)
+    await stock_templates(world)
+    newcomer = world.simulator.world.add_customer(name="Newcomer", phone="14155550999")
+    write(world.simulator, newcomer, text("somebody new"), number=world.acme.number)
+    await world.settle()
+    for view in ("mine", "unassigned", "all", "closed"):
+        page = (await alice.get(f"{base}?v={view}")).text
+        more = door(page, "more-rows")
+        assert more is not None or view == "mine"
+        if more is not None:
+            await alice.get(more)
+    for words in ("words number", "pers", "555", "pe", "5", '"words number 12"'):
+        assert (await alice.get(f"{base}/list", params={"q": words})).status_code == 200
+    await read_threads(world, base)
+    await write_and_answer(maya)
+    for path in ("conversations", "conversations?assignee=none&state=open", f"conversations/{maya.id}/messages",
+                 "messages?search=words", f"messages?search=words&conversation_id={maya.id}", "contacts",
+                 f"contacts/{maya.contact_id}", "contacts?phone=15550000007", "templates", "channels", "tags"):
+        async with world.client(await world.key(world.acme)) as script:
+            assert (await script.get(f"/api/v1/{path}")).status_code == 200, path
+    async with world.client(await world.key(world.acme)) as script:
+        answer = await script.post("/api/v1/messages", headers={"Idempotency-Key": "one"}, json={
+            "to": "+14155550101", "type": "text", "text": {"body": "by script"}})
+        assert answer.status_code == 202, answer.text
+        await world.settle()
+        await script.delete("/api/v1/contacts/p" + "7".zfill(25))
+    await world.services.runner.sweep([world.acme.workspace_id])
+    await world.settle()
+    await indexed(world)
+
+
+async def read_threads(world: World, base: str) -> None:
+    alice = await world.session("alice")
+    crowded = f"{base}/c{7:025d}"
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        await tx.execute("UPDATE message SET conversation_id = ? WHERE sequence < 400", f"c{7:025d}")
+    page = (await alice.get(crowded)).text
+    older = door(page, "older")
+    assert older is not None
+    await alice.get(older)
+    around = (await alice.get(crowded, params={"at": f"m{200:025d}"})).text
+    newer = door(around, "newer")
+    assert newer is not None
+    for path in (newer, f"{crowded}/messages?ids=m{201:025d}", f"{crowded}/state"):
+        assert (await alice.get(path, headers=HTMX)).status_code == 200, path
+
+
+async def write_and_answer(maya: Talk) -> None:
+    world = maya.world
+    alice = await world.session("alice")
+    sent = await maya.reply(alice, "an answer", client_id="made-by-a-page")
+    said = await maya.says("more words")
+    await maya.reply(alice, "quoting", quoted_id=said.id)
+    picture = world.simulator.world.add_media(maya.tenant.number.phone_number_id, b"\x89PNG", "image/png")
+    await maya.says({"type": "image", "image": {"id": picture.media_id}})
+    for change in ({"type": "edit", "edit": {"original_message_id": said.wamid, "message": text("other words")}},
+                   {"type": "reaction", "reaction": {"message_id": sent.wamid, "emoji": "x"}},
+                   {"type": "revoke", "revoke": {"original_message_id": said.wamid}}):
+        write(world.simulator, maya.customer, change, number=maya.tenant.number)
+        await world.settle()
+    for switches in ({"error_next": 1, "error_code": 131026}, {"answer_500": 1}):
+        world.simulator.set_switches(switches)
+        failed = await maya.reply(alice, "this one fails")
+        assert (await alice.post(f"{maya.base}/messages/{failed.id}/retry")).status_code == 200
+        await world.settle()
+    for verb, data in (("read", {}), ("typing", {}), ("assignment", {"assignee_id": ""}), ("closure", {})):
+        assert (await alice.post(f"{maya.base}/{verb}", data=data)).status_code < 400, verb
+    await alice.post(f"{maya.workspace_base}/contacts/{maya.contact_id}", data={"name": "Anna"})
+    await maya.says("opened again")
+
+
+def plain(statement: str) -> str:
+    """The statement without its values."""
+    return re.sub(r"'(?:[^']|'')*'|\b\d+\b", "?", re.sub(r"\s+", " ", statement)).strip()
+
+
+async def plans(world: World, statements: set[str]) -> dict[str, list[str]]:
+    """The plan of each kind of statement."""
+    kinds = {plain(statement): statement for statement in sorted(statements)
+             if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)\b", statement) and "_words_" not in statement
+             and not OF_TESTS.fullmatch(plain(statement))}
+    async with world.workspace(world.acme) as workspace:
+        explain = workspace.db._raw_writer.execute
+        return {kind: [row[3] for row in explain(f"EXPLAIN QUERY PLAN {statement}")]
+                for kind, statement in kinds.items()}
+
+
+def faults(found: dict[str, list[str]]) -> list[str]:
+    grow = re.compile(rf"SCAN ({'|'.join(GROWING)}|last|quoted|other)\b(?! VIRTUAL)"
+                      rf"(?! USING (COVERING )?INDEX ({'|'.join(UNDER_WAY)}))")
+    wrong = []
+    for statement, plan in found.items():
+        lines = [line for line in plan if grow.match(line)] if not excused(statement, MAY_SCAN) else []
+        lines += [line for line in plan if "TEMP B-TREE FOR ORDER" in line and not excused(statement, MAY_SORT)]
+        wrong += [f"{line}\n    {statement}" for line in lines]
+    return wrong
+
+
+def excused(statement: str, reasons: dict[str, str]) -> bool:
+    return any(part in statement for part in reasons)
+
+
+@pytest.mark.timeout(180)
+async def test_everything_is_answered_along_an_index(world: World) -> None:
+    await fill(world)
+    maya = await talk(world, "the first words")
+    heard = await listen(world)
+    await live_a_day(world, maya)
+    found = await plans(world, heard)
+    assert len(found) > 80, "the day was a whole one"
+    assert not faults(found), "\n".join(faults(found))
+    for part in (*MAY_SCAN, *MAY_SORT):
+        assert any(part in statement for statement in found), f"nothing needs the exception {part!r} any more"
+    async with world.workspace(world.acme) as workspace:
+        workspace.db._raw_writer.execute("ANALYZE")
+    known = await plans(world, heard)
+    assert not faults(known), "with statistics:\n" + "\n".join(faults(known))
