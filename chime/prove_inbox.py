@@ -67,6 +67,7 @@ def _workspace(one: WorkspaceProof) -> dict[str, Any]:
     told = msgspec.structs.asdict(one)
     del told["replay"]
     told["summaries_of"] = rfc3339(one.summaries_of) if one.summaries_of else None
+    told["days"] = [msgspec.structs.asdict(day) | {"day": rfc3339(day.day)[:10]} for day in one.days]
     told["items"] = [msgspec.structs.asdict(item) | {
         "received_at": rfc3339(item.received_at), "tried_at": rfc3339(item.tried_at) if item.tried_at else None}
         for item in one.items]

@@ -10,7 +10,7 @@ import msgspec
 from chime.inbound import queries
 from chime.inbound.account import count
 from chime.inbound.items import described, parked, parked_events
-from chime.inbound.model import Account, Counted, Parked, Replayed, SetAside, Task
+from chime.inbound.model import Account, Counted, DayAccount, Parked, Replayed, SetAside, Task
 from chime.inbound.replay import replay
 from chime.workspaces import Control, Workspace, WorkspaceRecord
 
@@ -27,6 +27,7 @@ class WorkspaceProof(Account, frozen=True, kw_only=True):
     ok: bool
     summaries_of: int | None = None
     changed_summaries: int = 0
+    days: tuple[DayAccount, ...] = ()
     items: tuple[SetAside, ...] = ()
     items_left_out: int = 0
     replay: Replayed | None = None
@@ -54,7 +55,7 @@ async def prove_workspace(workspace: Workspace, record: WorkspaceRecord, *, now:
     replayed = await replay(workspace, folder=scratch) if with_replay else None
     return WorkspaceProof(
         **msgspec.structs.asdict(counted.total), workspace_id=record.id, name=record.name, ok=counted.ok,
-        summaries_of=counted.summaries_of, changed_summaries=counted.changed_summaries,
+        summaries_of=counted.summaries_of, changed_summaries=counted.changed_summaries, days=counted.days,
         items=tuple(await described(workspace, rows[:MOST_ITEMS])),
         items_left_out=max(0, counted.total.rejected - MOST_ITEMS), replay=replayed)
 

@@ -120,7 +120,7 @@ class Day:
 
     async def _listener(self, number: int) -> None:
         """A browser that stays a minute or so, goes, and comes back."""
-        while not self._cookies:  # noqa: ASYNC110 - the agent signs in once for all of them
+        while not self._cookies:
             await asyncio.sleep(0.1)
         async with httpx.AsyncClient(base_url=self._process.base, timeout=60, cookies=self._cookies) as browser:
             await asyncio.sleep(number * 0.05)

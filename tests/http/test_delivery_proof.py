@@ -52,8 +52,9 @@ async def test_everything_received_is_accounted_for(world: World) -> None:
     acme, globex = told["workspaces"]
     assert (acme["name"], globex["name"]) == ("Acme", "Globex")
     assert figures(acme) == EXPECTED and globex["received"] == globex["applied"] == 1
-    for one in (acme, globex, told["total"]):
+    for one in (acme, globex, told["total"], *acme["days"]):
         assert_balanced(one)
+    assert sum(day["received"] for day in acme["days"]) == 25
     assert told["total"]["received"] == 27 and told["total"]["parked"] == 1
     [parked] = told["parked"]
     assert (parked["number"], parked["field"], parked["events"]) == ("4555", "messages", 1) and parked["reason"]
