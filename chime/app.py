@@ -16,7 +16,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 
-from chime import accounts, inbound
+from chime import accounts, inbound, inbox
 from chime.accounts import pages as account_pages
 from chime.channels import api as channel_api
 from chime.channels import jobs as channel_jobs
@@ -29,7 +29,7 @@ from chime.inbound import api as inbound_api
 from chime.inbound import pages as inbound_pages
 from chime.inbound.actions import Journals
 from chime.inbox import api as inbox_api
-from chime.inbox import contact_pages, media_pages, message_pages, search_jobs
+from chime.inbox import contact_pages, doubt_pages, media_pages, message_pages, search_jobs
 from chime.inbox import jobs as inbox_jobs
 from chime.inbox import pages as inbox_pages
 from chime.jobs import Pace, Queue, Runner, Supervisor, Work
@@ -60,6 +60,7 @@ FEATURES: tuple[tuple[str, list[Any]], ...] = (
     ("accounts: sign in, sign out", account_pages.ROUTES),
     ("inbox: conversations", inbox_pages.ROUTES),
     ("inbox: messages", message_pages.ROUTES),
+    ("inbox: messages in doubt", doubt_pages.ROUTES),
     ("inbox: files", media_pages.ROUTES),
     ("inbox: contact panel", contact_pages.ROUTES),
     ("delivery proof", inbound_pages.ROUTES),
@@ -74,6 +75,8 @@ JOBS = [*inbound.JOBS, *inbox_jobs.JOBS, *template_jobs.JOBS, *channel_jobs.JOBS
 
 _log = Log("app")
 SWEEP_ALL_EVERY = 10
+# Anybody may send a form to /sign-in; routes that take files say so themselves.
+LARGEST_REQUEST = 2 * 1024 * 1024
 DRAIN_SECONDS = 8.0
 
 
@@ -170,9 +173,10 @@ def create_app(services: Services, *, simulator: Simulator | None = None) -> Lit
         dependencies={"here": Provide(open_here)},
         exception_handlers={Exception: errors.handle},
         lifespan=[functools.partial(_running, services, simulator)],
-        state=State({"services": services, "gauges": [inbound.gauges], "webhooks": webhooks,
+        state=State({"services": services, "gauges": [inbound.gauges, inbox.gauges, webhooks.gauges],
+                     "webhooks": webhooks,
                      "hang_up": [simulator.hang_up] if simulator is not None else []}),
-        request_max_body_size=110 * 1024 * 1024,
+        request_max_body_size=LARGEST_REQUEST,
         openapi_config=None,
         logging_config=None,
     )

@@ -22,7 +22,7 @@ from litestar import Litestar
 
 from chime.app import build, create_app
 from chime.config import Config
-from chime.connections import Door, tune
+from chime.connections import Door, Limits, tune
 from chime.db import StorageUnavailable
 from chime.errors import StartRefused
 from chime.log import Log
@@ -98,12 +98,12 @@ def settle_memory() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def server_config(config: Config, app: Litestar) -> uvicorn.Config:
+def server_config(config: Config, app: Litestar, limits: Limits | None = None) -> uvicorn.Config:
     """How the appliance is served: limits, time-outs, and whose word about the caller's address is believed."""
     return uvicorn.Config(
-        app, loop="uvloop", http=Door().protocol, ws="none", access_log=False, server_header=False, date_header=True,
-        log_level="warning", log_config=None, backlog=2048, timeout_graceful_shutdown=5, proxy_headers=True,
-        lifespan="on",
+        app, loop="uvloop", http=Door(limits).protocol, ws="none", access_log=False, server_header=False,
+        date_header=True, log_level="warning", log_config=None, backlog=2048, timeout_graceful_shutdown=5,
+        proxy_headers=True, lifespan="on",
         forwarded_allow_ips=",".join(str(network) for network in config.trusted_proxies))
 
 

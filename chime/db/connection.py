@@ -7,7 +7,7 @@ assumed) and is refused ATTACH and DETACH by an authorizer, so no statement can 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NewType
 
@@ -56,6 +56,14 @@ def open_connection(path: Path, key: Key, *, writes: bool, create: bool = False)
         connection.close()
         raise
     return connection
+
+
+def close_connection(connection: Any) -> None:
+    """Close it; not on the loop. The last one to close a file empties its log, flush after flush, and the driver lets
+    no other thread run meanwhile: a statement before does the same and does."""
+    with suppress(dbapi2.Error):
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    connection.close()
 
 
 def _prepare(connection: Any, key: Key, *, writes: bool) -> None:

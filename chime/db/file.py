@@ -18,7 +18,7 @@ import aiosqlite
 import msgspec
 
 from chime.db.checkpoint import Checkpoints, waiting_pages
-from chime.db.connection import Key, open_connection, translated
+from chime.db.connection import Key, close_connection, open_connection, translated
 from chime.db.long_reads import LongReads
 
 T = TypeVar("T")
@@ -193,6 +193,6 @@ class DatabaseFile(_Reads):
         async with self._lock:
             await self._checkpoints.close()
             await self.long_reads.close()
-            self._connection.close()
+            await asyncio.to_thread(close_connection, self._connection)
             if self._writer is not None:
                 await self._writer.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chime.db.checkpoint import Checkpoints, waiting_pages
-from chime.db.connection import Key, StorageUnavailable, open_connection, translated
+from chime.db.connection import Key, StorageUnavailable, close_connection, open_connection, translated
 
 _CHUNKS = (64, 16, 4, 1)
 MOST_PENDING = 20_000
@@ -114,4 +114,4 @@ class GroupCommit:
         if self._running is not None:
             await asyncio.wait([self._running])
         await self._checkpoints.close()
-        self._connection.close()
+        await asyncio.to_thread(close_connection, self._connection)

@@ -21,6 +21,7 @@ APPLY = "inbound.apply"
 # Bodies per transaction: enough to share a disk flush and the pages of the indexes.
 MOST_BODIES = 200
 FEW_BODIES = 32
+MOST_BYTES = 4 * 1024 * 1024
 EVENTS_BETWEEN_BREATHS = 4
 # While posts wait for the disk, answering Meta comes before applying what is safe already: about a tenth of the time
 # is taken for it then, in short transactions, so that nobody who sends waits long for the writer.
@@ -36,15 +37,27 @@ async def apply(work: Work, _: str) -> None:
     """Apply everything that is stored and not applied yet."""
     while True:
         upto = await work.workspace.db.value(_UPTO) or 0
-        bodies = await work.workspace.journal_db.rows(
-            "SELECT id, key, body FROM webhook_body WHERE id > ? ORDER BY id LIMIT ?", upto,
-            FEW_BODIES if _busy(work) else MOST_BODIES)
+        bodies = await _next_bodies(work, upto)
         if not bodies:
             return
         async with work.workspace.ingest("webhook") as tx:
             await _apply_some(tx, work, bodies)
         if _busy(work):
             await asyncio.sleep(PAUSE_WHEN_BUSY)
+
+
+async def _next_bodies(work: Work, upto: int) -> list[tuple[int, bytes, bytes]]:
+    """Some bodies, and always one: a burst of the largest must not be in memory together."""
+    last = weight = 0
+    for journal_id, size in await work.workspace.journal_db.rows(
+            "SELECT id, length(body) FROM webhook_body WHERE id > ? ORDER BY id LIMIT ?", upto,
+            FEW_BODIES if _busy(work) else MOST_BODIES):
+        weight += size
+        if last and weight > MOST_BYTES:
+            break
+        last = journal_id
+    return await work.workspace.journal_db.rows(
+        "SELECT id, key, body FROM webhook_body WHERE id > ? AND id <= ? ORDER BY id", upto, last)
 
 
 def _busy(work: Work) -> bool:

@@ -13,7 +13,6 @@ from urllib.parse import parse_qs
 
 from litestar.enums import ScopeType
 
-from chime.errors import Unavailable
 from chime.inbound.actions import Journals
 from chime.log import Log
 from chime.security.crypto import same
@@ -24,7 +23,7 @@ from chime.workspaces import Control, OpenApp, Registry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from litestar.types import ASGIApp, Receive, Scope, Send
+    from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
 
 ADDRESS = "/webhooks/whatsapp/"
 # Meta sends at most 3 MB (whatsapp-messaging.md 1.3).
@@ -46,6 +45,10 @@ class TooLarge(Exception):
 
 class Busy(Exception):
     """Too much is in hand already."""
+
+
+class WentAway(Exception):
+    """The sender did not wait for an answer, or not long enough to send the whole body."""
 
 
 class Webhooks:
@@ -72,6 +75,12 @@ class Webhooks:
                 await app(scope, receive, send)
 
         return run
+
+    async def gauges(self, _: object) -> dict[str, int]:
+        """What a monitor should know: what is being taken now, and what was answered so far."""
+        answered = {f'chime_webhooks_answered_total{{status="{status}"}}': count
+                    for status, count in sorted(self.answers.items())}
+        return {"chime_webhooks_in_hand": self.in_hand, **answered}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app_key = scope["path"][len(ADDRESS):].rstrip("/")
@@ -117,6 +126,8 @@ class Webhooks:
             return 413, b"too large"
         except Busy:
             return 503, b"busy"
+        except WentAway:
+            return 408, b"the sender went away"
         except Exception as error:  # whatever ails us, Meta shall come again: 503 says so, a plain 500 does not
             self._log.error("webhook.not_stored", error)
             return 503, b"storage is not available"
@@ -124,17 +135,26 @@ class Webhooks:
             self.in_hand -= 1
 
     async def _take(self, app_key: str, scope: Scope, receive: Receive) -> tuple[int, bytes]:
-        header, held = _signature_and_length(scope)
+        header = _signature(scope)
         app = await self._control.app(app_key)
         if app is None or not header:
             return 401, b"not signed"
-        self._bytes_in_hand += held
+        parts: list[bytes] = []
+        size, more = 0, True
         try:
-            if self._bytes_in_hand > MOST_BYTES_IN_HAND:
-                raise Busy
-            return await self._store(app, await _read(receive), header)
+            while more:
+                part, more = _part(await receive())
+                size += len(part)
+                # Counted as they come: what is only announced would let a few silent senders shut out all others.
+                self._bytes_in_hand += len(part)
+                if size > LARGEST_BODY:
+                    raise TooLarge
+                if self._bytes_in_hand > MOST_BYTES_IN_HAND:
+                    raise Busy
+                parts.append(part)
+            return await self._store(app, b"".join(parts), header)
         finally:
-            self._bytes_in_hand -= held
+            self._bytes_in_hand -= size
 
     async def _store(self, app: OpenApp, body: bytes, header: bytes) -> tuple[int, bytes]:
         if not is_signed(app.secret, body, header):
@@ -148,9 +168,9 @@ class Webhooks:
         return 200, b"ok"
 
 
-def _signature_and_length(scope: Scope) -> tuple[bytes, int]:
-    """The signature, and how long the body says it is: one that doesn't say may be as long as any. Raises TooLarge."""
-    signature, length = b"", LARGEST_BODY
+def _signature(scope: Scope) -> bytes:
+    """Empty when there is none. Raises TooLarge when the body says that it is."""
+    signature, length = b"", 0
     for name, value in scope["headers"]:
         if name == b"x-hub-signature-256":
             signature = value
@@ -158,26 +178,14 @@ def _signature_and_length(scope: Scope) -> tuple[bytes, int]:
             length = int(value)
     if length > LARGEST_BODY:
         raise TooLarge
-    return signature, length
+    return signature
 
 
-async def _read(receive: Receive) -> bytes:
-    """The raw body. Raises TooLarge as soon as it is known to be."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Unavailable("the sender went away")
-        part: bytes = message.get("body", b"")  # type: ignore[assignment]
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise TooLarge
-        if not message.get("more_body", False) and not parts:
-            return part
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+def _part(message: ReceiveMessage) -> tuple[bytes, bool]:
+    """Some of the body, and whether there is more. Raises WentAway."""
+    if message["type"] != "http.request":
+        raise WentAway
+    return message["body"], message["more_body"]
 
 
 async def _answer(send: Send, status: int, body: bytes) -> None:

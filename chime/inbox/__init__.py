@@ -7,6 +7,7 @@ unknown is shown as such and never sent again by itself.
 
 from chime.inbox.actions import SEND_READ, SEND_TYPING, assign, close, mark_read, open_thread, reopen
 from chime.inbox.changes import FETCH_MEDIA
+from chime.inbox.gauges import gauges
 from chime.inbox.model import (
     Conversation,
     ConversationEvent,
@@ -51,6 +52,7 @@ from chime.inbox.statuses import record
 __all__ = ["DELIVER", "FETCH_MEDIA", "SEND_READ", "SEND_TYPING", "Conversation", "ConversationEvent",
            "ConversationState", "Direction", "Draft", "Media", "MediaState", "Message", "Origin", "Status", "View",
            "Window", "assign", "call", "change_identity", "close", "conversation", "conversations",
-           "conversations_of_contact", "counts", "discard", "echo", "edit", "events", "history", "last_inbound",
-           "mark_read", "media", "message", "message_by_client_id", "message_of_media", "messages", "open_thread",
-           "queue_message", "react", "receive", "recognise", "record", "reopen", "retry", "revoke", "unread"]
+           "conversations_of_contact", "counts", "discard", "echo", "edit", "events", "gauges", "history",
+           "last_inbound", "mark_read", "media", "message", "message_by_client_id", "message_of_media", "messages",
+           "open_thread", "queue_message", "react", "receive", "recognise", "record", "reopen", "retry", "revoke",
+           "unread"]

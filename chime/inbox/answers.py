@@ -11,7 +11,16 @@ import msgspec
 
 from chime.accounts import Member
 from chime.clock import rfc3339
-from chime.inbox.model import Conversation, ConversationState, Direction, MediaState, Message, Origin, Status
+from chime.inbox.model import (
+    Conversation,
+    ConversationState,
+    Direction,
+    MediaState,
+    Message,
+    Origin,
+    Settlement,
+    Status,
+)
 from chime.web.reference import Moment
 
 
@@ -49,9 +58,18 @@ class ReactionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     author_name: str
 
 
+class SettlementAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said of a message that may have been sent, by whom and when. A later status of WhatsApp's goes on from
+    there."""
+
+    said: Settlement = msgspec.field(name="as")
+    by: str
+    at: Moment
+
+
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A message. `direction` is in or out; `content` is the object of its type; `at` is its place in the conversation,
-    for what came in WhatsApp's own time."""
+    for what came in WhatsApp's own time; `unconfirmed_since` is set while nobody knows whether it was sent."""
 
     id: str
     direction: Direction
@@ -78,6 +96,8 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     read_at: Moment | None
     edited_at: Moment | None
     revoked_at: Moment | None
+    unconfirmed_since: Moment | None
+    settlement: SettlementAnswer | None
 
     @classmethod
     def of(cls, message: Message, contact_id: str) -> MessageAnswer:
@@ -93,7 +113,19 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
             referral=message.referral, pricing=message.pricing, author_name=message.author_name,
             at=rfc3339(message.at), created_at=rfc3339(message.created_at), sent_at=_when(message.sent_at),
             delivered_at=_when(message.delivered_at), read_at=_when(message.read_at),
-            edited_at=_when(message.edited_at), revoked_at=_when(message.revoked_at))
+            edited_at=_when(message.edited_at), revoked_at=_when(message.revoked_at),
+            unconfirmed_since=_when(message.doubted_at), settlement=_settlement(message))
+
+
+MESSAGE_EXAMPLE: dict[str, Any] = {
+    "id": "01kafx2v9m3q8r5t7w1y4z6b0g", "direction": "out", "origin": "api", "type": "text", "status": "queued",
+    "conversation_id": "01kafx2v9m3q8r5t7w1y4z6b0h", "contact_id": "01kafx2v9m3q8r5t7w1y4z6b0c",
+    "channel_id": "01kafx2v9m3q8r5t7w1y4z6b0e", "wamid": None, "error": None, "text": "Your order is on its way.",
+    "content": {"body": "Your order is on its way."}, "media": None, "context": None, "reactions": [],
+    "referral": None, "pricing": None, "author_name": "Shop", "at": "2026-11-21T09:30:00.000Z",
+    "created_at": "2026-11-21T09:30:00.000Z", "sent_at": None, "delivered_at": None, "read_at": None,
+    "edited_at": None, "revoked_at": None, "unconfirmed_since": None, "settlement": None,
+}
 
 
 def _when(at: int | None) -> str | None:
@@ -105,6 +137,12 @@ def _error(message: Message) -> SendError | None:
         return None
     return SendError(code=message.error_code, title=message.error_title or "",
                      what_to_do=message.error_what_to_do or "")
+
+
+def _settlement(message: Message) -> SettlementAnswer | None:
+    if message.settled_as is None or message.settled_at is None:
+        return None
+    return SettlementAnswer(said=message.settled_as, by=message.settled_by or "", at=rfc3339(message.settled_at))
 
 
 def _content(message: Message) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from msgspec import Meta
 
 from chime.db import Db
 from chime.errors import Invalid, NotFound
-from chime.inbox import conversation_api, message_list_api, queries, sending
+from chime.inbox import conversation_api, doubt_api, doubts, message_list_api, queries, sending
 from chime.inbox.addressing import SendMessage, channel_for, conversation_for, draft_for, read_send
-from chime.inbox.answers import MessageAnswer
+from chime.inbox.answers import MESSAGE_EXAMPLE, MessageAnswer
 from chime.inbox.files import store_upload
 from chime.inbox.media_pages import served
 from chime.inbox.model import Message
@@ -45,15 +45,6 @@ class FileAnswer(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-MESSAGE_EXAMPLE: dict[str, Any] = {
-    "id": "01kafx2v9m3q8r5t7w1y4z6b0g", "direction": "out", "origin": "api", "type": "text", "status": "queued",
-    "conversation_id": "01kafx2v9m3q8r5t7w1y4z6b0h", "contact_id": "01kafx2v9m3q8r5t7w1y4z6b0c",
-    "channel_id": "01kafx2v9m3q8r5t7w1y4z6b0e", "wamid": None, "error": None, "text": "Your order is on its way.",
-    "content": {"body": "Your order is on its way."}, "media": None, "context": None, "reactions": [],
-    "referral": None, "pricing": None, "author_name": "Shop", "at": "2026-11-21T09:30:00.000Z",
-    "created_at": "2026-11-21T09:30:00.000Z", "sent_at": None, "delivered_at": None, "read_at": None,
-    "edited_at": None, "revoked_at": None,
-}
 _SETTLED = {409: "The message neither failed nor is in doubt."}
 
 
@@ -108,7 +99,7 @@ async def show_message(here: Here, message_id: str) -> MessageAnswer:
 @once
 async def create_retry(here: Here, message_id: str) -> MessageAnswer:
     async with here.workspace.write(here.actor) as tx:
-        await sending.retry(tx, message_id)
+        await doubts.send_again(tx, message_id)
         return await _told(tx, message_id)
 
 
@@ -147,4 +138,4 @@ async def show_media_file(here: Here, media_id: str) -> Response[Any]:
 
 
 ROUTES = [create_message, show_message, create_retry, delete_message, create_media, show_media_file,
-          *message_list_api.ROUTES, *conversation_api.ROUTES]
+          *doubt_api.ROUTES, *message_list_api.ROUTES, *conversation_api.ROUTES]

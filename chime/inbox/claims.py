@@ -95,8 +95,9 @@ def _renamed(content: Any, ours: str, theirs: str) -> Any:
 
 async def put_back(tx: Transaction, message_id: str, *, at: int) -> None:
     """Not now: queued again, due at that moment. The caller has the sender look again."""
-    await tx.execute("UPDATE message SET status = 'queued', next_attempt_at = ? "
-                     "WHERE id = ? AND status IN ('queued', 'sending')", at, message_id)
+    # When it was put off stays known too: a clock that goes back later would make a moment a year.
+    await tx.execute("UPDATE message SET status = 'queued', next_attempt_at = ?, claimed_at = ? "
+                     "WHERE id = ? AND status IN ('queued', 'sending')", at, tx.now, message_id)
 
 
 def _ended(tx: Transaction, claim: Claim, outcome: str, wamid: str | None = None) -> None:

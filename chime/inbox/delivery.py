@@ -7,10 +7,14 @@ arrive second because its file took longer or Meta asked for a short pause.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 from chime import channels
 from chime.channels import Channel
 from chime.clock import DAY, MINUTE, SECOND, Clock
 from chime.db import Db
+from chime.errors import Unavailable
 from chime.inbox import claims, queries
 from chime.inbox.claims import Claim
 from chime.inbox.sending import DELIVER
@@ -23,6 +27,7 @@ SEND = "inbox.send"
 RECOVER = "inbox.recover"
 MAKE_DUE = "inbox.make_due"
 MOST_SENDS = 400
+SETTLES_AGAIN_IN = 2.0
 # Rows looked at in one read; where most of them wait for another one the next slice follows.
 SLICE = 128
 # A message that waits longer than this (a marketing message held for a day) no longer holds up those behind it.
@@ -150,25 +155,39 @@ async def _send(work: Work, claim: Claim) -> bool:
     token = workspace.vault.open(claim.access_token_sealed, table="channel", row=claim.channel_id,
                                  column="access_token")
     app = await work.control.app_by_id(claim.meta_app_id)
-    await workspace.record_begun(claim.message_id, claim.attempt, work.clock.now())
+    try:
+        await workspace.record_begun(claim.message_id, claim.attempt, work.clock.now())
+    except Unavailable:
+        await _settle(work, lambda tx: claims.not_sent(tx, claim))
+        return False
     try:
         answer = await work.graph.send(claim.phone_number_id, token, claim.body, attempt=claim.attempt,
                                        app_secret=app.secret if app else None)
     except GraphRefused as refusal:
         failure = refusal.failure
         _heed(work, lane, claim, failure.verdict, failure.effect)
-        await workspace.deliveries.run(lambda tx: claims.refused(tx, claim, failure))
+        await _settle(work, lambda tx: claims.refused(tx, claim, failure))
     except NotSent:
         lane.unanswered()
-        await workspace.deliveries.run(lambda tx: claims.not_sent(tx, claim))
+        await _settle(work, lambda tx: claims.not_sent(tx, claim))
     except Doubtful:
         lane.unanswered()
-        await workspace.deliveries.run(lambda tx: claims.doubtful(tx, claim))
+        await _settle(work, lambda tx: claims.doubtful(tx, claim))
     else:
         lane.answered()
-        await workspace.deliveries.run(lambda tx: claims.accepted(tx, claim, answer.wamid))
+        await _settle(work, lambda tx: claims.accepted(tx, claim, answer.wamid))
         return True
     return False
+
+
+async def _settle(work: Work, step: Callable[[Transaction], Awaitable[None]]) -> None:
+    """What became of a send is known here and nowhere else: while storage takes nothing, hold on to it. Its place on
+    the number is held as well, so no more leaves than can be written down."""
+    while True:
+        try:
+            return await work.workspace.deliveries.run(step)
+        except Unavailable:
+            await asyncio.sleep(SETTLES_AGAIN_IN)
 
 
 def _heed(work: Work, lane: Lane, claim: Claim, verdict: Verdict, effect: str) -> None:
@@ -279,8 +298,9 @@ _PUT_OFF = "status = 'queued' AND next_attempt_at > ?1 AND max(created_at, coale
 async def make_due(work: Work, channel_id: str) -> None:
     """The messages of a number that another clock put off leave now."""
     async def some(tx: Transaction) -> int:
-        return await tx.execute(f"UPDATE message SET next_attempt_at = ?2 WHERE id IN (SELECT id FROM message "
-                                f"WHERE {_PUT_OFF} AND channel_id = ?3 LIMIT 500)", tx.now + CLOCK_SLACK, tx.now, channel_id)
+        return await tx.execute(
+            f"UPDATE message SET next_attempt_at = ?2 WHERE id IN (SELECT id FROM message WHERE {_PUT_OFF} "
+            "AND channel_id = ?3 LIMIT 500)", tx.now + CLOCK_SLACK, tx.now, channel_id)
 
     while await work.workspace.deliveries.run(some) == 500:
         pass

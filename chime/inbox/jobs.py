@@ -12,6 +12,7 @@ from chime.inbox.actions import SEND_READ, SEND_TYPING
 from chime.inbox.changes import FETCH_MEDIA, REVOKED
 from chime.inbox.delivery import JOBS as DELIVERY_JOBS
 from chime.inbox.delivery import app_secret, forget_claims, nothing_due
+from chime.inbox.doubt_jobs import JOBS as DOUBT_JOBS
 from chime.inbox.receive import MEDIA_LIFETIME
 from chime.inbox.search_jobs import JOBS as SEARCH_JOBS
 from chime.jobs import JobKind, Work
@@ -124,6 +125,7 @@ async def _tell_whatsapp(work: Work, message_id: str, *, typing: bool) -> None:
 
 JOBS = [
     *DELIVERY_JOBS,
+    *DOUBT_JOBS,
     *SEARCH_JOBS,
     JobKind(FETCH_MEDIA, fetch_media, due_media, at_once=16),
     JobKind(SEND_READ, send_read, nothing_due),

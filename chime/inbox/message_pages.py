@@ -10,7 +10,7 @@ from litestar.response import Redirect, Response
 from chime import channels, contacts, message_templates
 from chime.contacts import normalise_phone
 from chime.errors import ChimeError, Conflict, Invalid, NotFound, Refused
-from chime.inbox import forms, queries, sending, thread
+from chime.inbox import doubts, forms, queries, sending, thread
 from chime.inbox.actions import open_thread
 from chime.inbox.files import store_upload
 from chime.inbox.model import Message, Origin
@@ -22,6 +22,8 @@ from chime.whatsapp import OutboundMessage, Person, parse_message
 
 _ONE = "/w/{slug:str}/inbox/{conversation_id:str}"
 _MESSAGE = _ONE + "/messages/{message_id:str}"
+# The largest file WhatsApp takes, and what a form puts around it.
+LARGEST_FORM = 110 * 1024 * 1024
 KINDS = ("location", "contact", "buttons", "list", "link")
 
 
@@ -38,7 +40,7 @@ async def create_message(here: Here, conversation_id: str) -> Response[Any]:
             message_id = await sending.queue_message(tx, conversation_id, draft)
     except (Invalid, Refused, Conflict) as error:
         return await _not_taken(here, conversation_id, kind, fields, error)
-    return await _bubble(here, conversation_id, message_id)
+    return await answer_bubble(here, conversation_id, message_id)
 
 
 async def _message(here: Here, conversation_id: str, kind: str, fields: dict[str, str]) -> OutboundMessage:
@@ -58,7 +60,8 @@ def _client_id(here: Here, fields: dict[str, str]) -> str | None:
     return f"{here.actor.id}:{given}" if given else None
 
 
-async def _bubble(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
+async def answer_bubble(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
+    """The message as it stands after something was done to it; the whole page for a form without scripts."""
     if not here.is_htmx and here.request.headers.get("x-csrf-token") is None:
         return Redirect(f"{here.base}/inbox/{conversation_id}", status_code=303)
     found = await queries.message(here.db, message_id)
@@ -78,7 +81,7 @@ async def _not_taken(here: Here, conversation_id: str, kind: str, fields: dict[s
     return here.page("inbox/not_sent.html", status=422, conversation_id=conversation_id, message=words, values=fields)
 
 
-@post(_ONE + "/files", opt=REPLY, status_code=200)
+@post(_ONE + "/files", opt=REPLY, status_code=200, request_max_body_size=LARGEST_FORM)
 async def create_file_message(here: Here, conversation_id: str) -> Response[Any]:
     """A file with an optional caption: stored here encrypted, then sent like any message."""
     conversation = await thread.conversation_or_404(here, conversation_id)
@@ -102,7 +105,7 @@ async def create_file_message(here: Here, conversation_id: str) -> Response[Any]
     except (Invalid, Refused) as error:
         errors = here.problems(error)
         return here.page("inbox/_send_error.html", status=422, message=next(iter(errors.values())), errors=errors)
-    return await _bubble(here, conversation_id, message_id)
+    return await answer_bubble(here, conversation_id, message_id)
 
 
 @get(_ONE + "/compose/{kind:str}", opt=REPLY)
@@ -133,16 +136,17 @@ async def list_templates(here: Here, conversation_id: str) -> Response[bytes]:
 async def create_reaction(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
     """`emoji`; empty takes ours back."""
     emoji = (await form_fields(here.request)).get("emoji", "")
-    target = await _message_or_404(here, conversation_id, message_id)
+    target = await message_or_404(here, conversation_id, message_id)
     if target.wamid is None:
         raise NotFound("There is no such message to react to.")
     message = parse_message({"type": "reaction", "reaction": {"message_id": target.wamid, "emoji": emoji}})
     async with here.workspace.write(here.actor) as tx:
         await sending.queue_message(tx, conversation_id, Draft(message=message, origin=Origin.AGENT))
-    return await _bubble(here, conversation_id, message_id)
+    return await answer_bubble(here, conversation_id, message_id)
 
 
-async def _message_or_404(here: Here, conversation_id: str, message_id: str) -> Message:
+async def message_or_404(here: Here, conversation_id: str, message_id: str) -> Message:
+    """The message, when it is in this conversation. Raises NotFound."""
     found = await queries.message(here.db, message_id)
     if found is None or found.conversation_id != conversation_id:
         raise NotFound("There is no such message.")
@@ -152,16 +156,16 @@ async def _message_or_404(here: Here, conversation_id: str, message_id: str) -> 
 @post(_MESSAGE + "/retry", opt=REPLY, status_code=200)
 async def create_retry(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
     """Send a failed or doubtful message again."""
-    await _message_or_404(here, conversation_id, message_id)
+    await message_or_404(here, conversation_id, message_id)
     async with here.workspace.write(here.actor) as tx:
-        await sending.retry(tx, message_id)
-    return await _bubble(here, conversation_id, message_id)
+        await doubts.send_again(tx, message_id)
+    return await answer_bubble(here, conversation_id, message_id)
 
 
 @post(_MESSAGE + "/discard", opt=REPLY | SMALL, status_code=200)
 async def delete_message(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
     """Take a failed or doubtful message out of the thread."""
-    await _message_or_404(here, conversation_id, message_id)
+    await message_or_404(here, conversation_id, message_id)
     async with here.workspace.write(here.actor) as tx:
         await sending.discard(tx, message_id)
     if not here.is_htmx and here.request.headers.get("x-csrf-token") is None:

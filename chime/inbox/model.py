@@ -15,6 +15,10 @@ from chime.clock import HOUR, MINUTE
 WINDOW = 24 * HOUR
 # Meta warns that a reply in the last moments may still be refused (whatsapp-messaging.md 9), so ours closes earlier.
 WINDOW_MARGIN = 2 * MINUTE
+# A status with our callback data comes within seconds when it comes; what is still in doubt then asks a person.
+DOUBT_WAITS = 15 * MINUTE
+# A clock that was put back must not hide a doubt behind a moment that is a year away.
+CLOCK_SLACK = MINUTE
 
 
 class Direction(StrEnum):
@@ -63,6 +67,14 @@ def may_follow(current: Status, reported: Status) -> bool:
     return _RANK.get(reported, -1) > _RANK[current]
 
 
+class Settlement(StrEnum):
+    """What a person says of a message that may have been sent."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    RESEND = "resend"
+
+
 class ConversationState(StrEnum):
     OPEN = "open"
     CLOSED = "closed"
@@ -75,6 +87,7 @@ class View(StrEnum):
     UNASSIGNED = "unassigned"
     ALL = "all"
     CLOSED = "closed"
+    DOUBT = "doubt"
 
 
 class MediaState(StrEnum):
@@ -162,6 +175,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     error_title: str | None = None
     error_what_to_do: str | None = None
     next_attempt_at: int | None = None
+    claimed_at: int | None = None
+    settled_as: Settlement | None = None
+    settled_by: str | None = None
+    settled_at: int | None = None
+
+    @property
+    def doubted_at(self) -> int | None:
+        """Since when nobody knows whether it was sent; None when it is known."""
+        return self.claimed_at if self.status is Status.UNCONFIRMED else None
+
+    def asks_a_person(self, now: int) -> bool:
+        """Whether it is in doubt and the wait for WhatsApp's word is over."""
+        return self.doubted_at is not None and not now - DOUBT_WAITS < self.doubted_at <= now + CLOCK_SLACK
 
 
 class ConversationEvent(msgspec.Struct, frozen=True, kw_only=True):

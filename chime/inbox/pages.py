@@ -11,7 +11,7 @@ from litestar.response import Redirect, Response
 
 from chime.errors import Invalid, NotFound
 from chime.inbox import actions as verbs
-from chime.inbox import queries, search_pages, thread
+from chime.inbox import doubt_queries, queries, search_pages, thread
 from chime.inbox.model import View
 from chime.security.permissions import Permission
 from chime.web.forms import form_fields
@@ -42,14 +42,28 @@ async def _list(here: Here, *, selected: str = "") -> dict[str, Any]:
     view, text, user_id = _view(here), search_pages.typed(here), here.actor.id or ""
     values: dict[str, Any] = {
         "view": view.value, "q": text, "selected": selected, "members": await thread.members(here),
-        "counts": await queries.counts(here.db, user_id=user_id) | {"unread": await queries.unread(here.db)}}
+        "doubts": {}, "counts": await queries.counts(here.db, user_id=user_id) | {
+            "unread": await queries.unread(here.db), "doubt": await doubt_queries.count_asking(here.db, here.now)}}
     if text:
         return values | {"found": await search_pages.results(here, text), "conversations": [], "next_cursor": ""}
+    if view is View.DOUBT:
+        return values | await _in_doubt(here)
     place = decode_cursor(here.request.query_params.get("cursor")) or queries.NEWEST
     rows = await queries.conversations(here.db, view, user_id=user_id, after=place, limit=queries.PAGE + 1)
     shown = rows[:queries.PAGE]
     more = encode_cursor(shown[-1].last_message_at, shown[-1].id) if len(rows) > queries.PAGE else ""
     return values | {"conversations": shown, "next_cursor": more}
+
+
+async def _in_doubt(here: Here) -> dict[str, Any]:
+    """The conversations in which a message waits for a person, with that message."""
+    place = decode_cursor(here.request.query_params.get("cursor")) or doubt_queries.OLDEST
+    found = await doubt_queries.conversations_asking(here.db, here.now, after=place, limit=queries.PAGE + 1)
+    shown = {doubt.conversation_id: doubt for doubt in found[:queries.PAGE]}
+    last = found[:queries.PAGE][-1:]
+    more = encode_cursor(last[0].doubted_at, last[0].message_id) if len(found) > queries.PAGE else ""
+    return {"doubts": shown, "conversations": await queries.conversations_by_id(here.db, list(shown)),
+            "next_cursor": more}
 
 
 @get(_INBOX, opt=READ)

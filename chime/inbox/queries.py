@@ -81,13 +81,22 @@ async def counts(db: Db, *, user_id: str) -> dict[str, int]:
 
 async def unread(db: Db) -> int:
     """Open conversations with something unread, up to 1,000."""
-    found: int = await db.value("SELECT count(*) FROM (SELECT 1 FROM conversation WHERE state = 'open' "
-                                "AND unread_count > 0 LIMIT 1000)")
+    # Left to choose, SQLite reads all that are open to find the few.
+    found: int = await db.value("SELECT count(*) FROM (SELECT 1 FROM conversation INDEXED BY conversation_unread "
+                                "WHERE state = 'open' AND unread_count > 0 LIMIT 1000)")
     return found
 
 
 async def conversation(db: Db, conversation_id: str) -> Conversation | None:
     return await db.one(Conversation, _CONVERSATION + " WHERE conversation.id = ?", conversation_id)
+
+
+async def conversations_by_id(db: Db, ids: Sequence[str]) -> list[Conversation]:
+    """Those that are there, in the given order. The caller bounds how many."""
+    rows = await db.all(Conversation, _CONVERSATION + " WHERE conversation.id IN (SELECT value FROM json_each(?))",
+                        msgspec.json.encode(ids).decode())
+    found = {row.id: row for row in rows}
+    return [found[conversation_id] for conversation_id in ids if conversation_id in found]
 
 
 async def conversations_of_contact(db: Db, contact_id: str) -> list[Conversation]:
@@ -132,6 +141,10 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     error_title: str | None
     error_what_to_do: str | None
     next_attempt_at: int | None
+    claimed_at: int | None
+    settled_as: str | None
+    settled_by: str | None
+    settled_at: int | None
     media_id: str | None
     media_kind: str | None
     media_mime_type: str | None
@@ -153,7 +166,8 @@ _MESSAGE = """
         message.created_at, message.wamid, message.client_id, message.quoted_wamid, message.referral_json,
         message.pricing_json, message.sent_at, message.delivered_at, message.read_at, message.edited_at,
         message.revoked_at, message.error_code, message.error_title, message.error_what_to_do,
-        message.next_attempt_at, message.media_id, media.kind AS media_kind, media.mime_type AS media_mime_type,
+        message.next_attempt_at, message.claimed_at, message.settled_as, message.settled_by, message.settled_at,
+        message.media_id, media.kind AS media_kind, media.mime_type AS media_mime_type,
         media.filename AS media_filename, media.size AS media_size, media.is_voice AS media_is_voice,
         media.state AS media_state, media.trouble AS media_trouble, quoted.id AS quoted_id,
         quoted.direction AS quoted_direction, quoted.author_name AS quoted_author_name, quoted.text AS quoted_text,
@@ -230,7 +244,7 @@ async def _assembled(db: Db, rows: list[_Row]) -> list[Message]:
 
 def _message(row: _Row, reactions: tuple[Reaction, ...]) -> Message:
     known = {name: getattr(row, name) for name in Message.__struct_fields__
-             if name not in ("media", "quoted", "reactions", "origin", "status")}
+             if name not in ("media", "quoted", "reactions", "origin", "status", "settled_as")}
     media = None
     if row.media_id is not None:
         media = Media(id=row.media_id, kind=row.media_kind or "", mime_type=row.media_mime_type or "",
@@ -240,8 +254,8 @@ def _message(row: _Row, reactions: tuple[Reaction, ...]) -> Message:
     if row.quoted_id is not None:
         quoted = Quoted(id=row.quoted_id, direction=Direction(row.quoted_direction or "in"),
                         author_name=row.quoted_author_name or "", preview=row.quoted_text or row.quoted_type or "")
-    return msgspec.convert({**known, "origin": row.origin, "status": row.status, "media": media, "quoted": quoted,
-                            "reactions": reactions}, Message)
+    return msgspec.convert({**known, "origin": row.origin, "status": row.status, "settled_as": row.settled_as,
+                            "media": media, "quoted": quoted, "reactions": reactions}, Message)
 
 
 async def events(db: Db, conversation_id: str, *, newer_than: int, older_than: int) -> list[ConversationEvent]:

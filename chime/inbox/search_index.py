@@ -9,7 +9,7 @@ from __future__ import annotations
 from chime.workspaces import Transaction
 
 MESSAGES_AT_ONCE = 500
-CONTACTS_AT_ONCE = 500
+CONTACTS_AT_ONCE = 200
 
 
 async def index_messages(tx: Transaction) -> bool:

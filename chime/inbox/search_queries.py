@@ -19,7 +19,7 @@ NEWEST = 2**62
 MOST_PEOPLE = 100
 # Of one conversation so many messages are looked through for a page, and so many of them at a time.
 MOST_LOOKED_THROUGH = 5_000
-CHUNK = 250
+CHUNK = 500
 SHORTEST_INDEXED = 3  # letters; contacts are indexed three at a time
 TRUNK_ZERO_FROM = 7  # digits
 
@@ -73,7 +73,7 @@ async def messages(reads: LongReads, words: Words, *, before: int = NEWEST, limi
     return [msgspec.convert(row, Found) for row in rows], complete
 
 
-async def messages_in(db: Db, conversation_id: str, words: Words, *, before: tuple[int, str],
+async def messages_in(reads: LongReads, conversation_id: str, words: Words, *, before: tuple[int, str],
                       limit: int) -> tuple[list[str], tuple[int, str] | None]:
     """The ids of the newest messages of one conversation with these words, and where to go on, None at its beginning.
 
@@ -81,18 +81,18 @@ async def messages_in(db: Db, conversation_id: str, words: Words, *, before: tup
     """
     found: list[str] = []
     for _ in range(0, MOST_LOOKED_THROUGH, CHUNK):
-        rows = await db.rows(
+        rows, complete = await reads.rows(
             "SELECT message.id, message.at, message.text, coalesce(media.filename, '') FROM message "
             "LEFT JOIN media ON media.id = message.media_id WHERE conversation_id = ? AND message.type <> 'reaction' "
             "AND message.revoked_at IS NULL AND (message.at, message.id) < (?, ?) "
-            "ORDER BY message.at DESC, message.id DESC LIMIT ?", conversation_id, *before, CHUNK)
+            "ORDER BY message.at DESC, message.id DESC LIMIT ?", conversation_id, *before, CHUNK, seconds=PATIENCE)
         for message_id, at, text, filename in rows:
             before = (at, message_id)
             if words.stand_in(text, filename):
                 found.append(message_id)
                 if len(found) == limit:
                     return found, before
-        if len(rows) < CHUNK:
+        if len(rows) < CHUNK and complete:
             return found, None
     return found, before
 

@@ -106,7 +106,8 @@ async def retry(tx: Transaction, message_id: str) -> None:
     rules.check(found, row.type, await rules.template_of(tx, found.waba_id, row.content), tx.now)
     # The old id of Meta's stays with its own statuses; the new attempt gets a new one.
     await tx.execute("UPDATE message SET status = 'queued', wamid = NULL, error_code = NULL, error_title = NULL, "
-                     "error_what_to_do = NULL, next_attempt_at = ?, sent_at = NULL WHERE id = ?", tx.now, message_id)
+                     "error_what_to_do = NULL, next_attempt_at = ?, sent_at = NULL, settled_as = NULL, "
+                     "settled_by = NULL, settled_at = NULL WHERE id = ?", tx.now, message_id)
     await tx.audit("message.resent", "message", message_id, was=row.status.value)
     tx.enqueue(DELIVER, found.channel_id)
     tx.publish("message", message_id, conversation_id=row.conversation_id)

@@ -55,11 +55,16 @@ async def _by_callback(tx: Transaction, channel_id: str, key: bytes, event: Stat
     if token is None:
         return None
     # Only of the last attempt, and not while another one waits: a repeated status of a send that failed must not
-    # give its id to the message that a person is sending again.
+    # give its id to the message that a person is sending again. But when that person was in doubt about it, this is
+    # the word they waited for: the first one left, so the second need not. And where a person gave up on it, Meta
+    # knows better: it is a doubt once more, which this status settles.
     message_id, attempt = token
-    known = await tx.execute("UPDATE message SET wamid = ? WHERE id = ? AND channel_id = ? AND wamid IS NULL "
-                             "AND direction = 'out' AND attempts = ? AND status <> 'queued'",
-                             event.wamid, message_id, channel_id, attempt)
+    known = await tx.execute(
+        "UPDATE message SET wamid = ?1, status = CASE WHEN status = 'failed' AND settled_as = 'failed' "
+        "THEN 'unconfirmed' ELSE status END WHERE id = ?2 AND channel_id = ?3 AND wamid IS NULL "
+        "AND direction = 'out' AND attempts = ?4 "
+        "AND (status <> 'queued' OR (settled_as = 'resend' AND ?5 IN ('sent', 'delivered', 'read', 'played')))",
+        event.wamid, message_id, channel_id, attempt, event.status)
     if not known:
         return None
     await changes.apply_waiting(tx, channel_id, event.wamid)

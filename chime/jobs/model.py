@@ -28,6 +28,7 @@ FAILURES_TO_SLOW = 3
 LONGEST_PROBE = 30.0
 # A number that Meta called too fast regains its rate by a tenth each minute without another word.
 RECOVERY = 1.1
+SAME_REFUSAL = 1.0
 RECOVERY_SECONDS = 60.0
 
 
@@ -122,11 +123,12 @@ class Pace:
         return self._pairs.take(f"{channel_id}:{contact_id}", PAIR_LIMIT, self._clock.monotonic()).retry_after
 
     def slow_down(self, channel_id: str) -> None:
-        """Meta said the number is too fast: send at three quarters of the rate from now on."""
-        bucket = self._buckets.get(channel_id)
-        if bucket is not None:
+        """Meta said the number is too fast: send at three quarters of the rate from now on. What was on its way then
+        is refused with it and says nothing new."""
+        bucket, now = self._buckets.get(channel_id), self._clock.monotonic()
+        if bucket is not None and now - self._slowed.get(channel_id, -SAME_REFUSAL) >= SAME_REFUSAL:
             bucket.rate = max(1.0, bucket.rate * 0.75)
-            self._slowed[channel_id] = self._clock.monotonic()
+            self._slowed[channel_id] = now
 
 
 class Start(Protocol):

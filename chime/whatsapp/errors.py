@@ -137,8 +137,9 @@ def _own_pause(rule: ErrorRule, verdict: Verdict, attempt: int) -> float:
 
 
 def _asked_pause(rule: ErrorRule, asked: dict[str, str]) -> float:
-    """What the headers ask for. A date in Retry-After is passed over: Meta sends seconds."""
-    pause = _seconds(asked.get("retry-after"))
+    """What the headers ask for. A date in Retry-After is passed over: Meta sends seconds; and no more than an hour of
+    it is believed, because a wrong one would hold a message for ever."""
+    pause = min(_seconds(asked.get("retry-after")), _HOUR)
     if rule.code in _CALL_LIMITS:
         pause = max(pause, 60 * _minutes_to_regain_access(asked.get("x-business-use-case-usage", "")))
     return min(pause, _DAY)

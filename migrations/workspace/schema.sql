@@ -139,7 +139,7 @@ CREATE INDEX conversation_contact ON conversation(contact_id);
 
 CREATE INDEX conversation_state ON conversation(state, last_message_at DESC, id DESC);
 
-CREATE INDEX conversation_unread ON conversation(unread_count) WHERE state = 'open' AND unread_count > 0;
+CREATE INDEX conversation_unread ON conversation(id) WHERE state = 'open' AND unread_count > 0;
 
 CREATE TABLE conversation_event (
     id TEXT PRIMARY KEY,
@@ -253,9 +253,14 @@ CREATE TABLE message (
     attempts INTEGER NOT NULL DEFAULT 0,
     next_attempt_at INTEGER,
     claimed_at INTEGER
-) STRICT;
+, settled_as TEXT, settled_by TEXT, settled_at INTEGER) STRICT;
 
 CREATE INDEX message_conversation ON message(conversation_id, at DESC, id DESC);
+
+CREATE INDEX message_in_doubt ON message(claimed_at, id) WHERE status = 'unconfirmed' AND type <> 'reaction';
+
+CREATE INDEX message_in_doubt_of ON message(conversation_id, claimed_at, id)
+    WHERE status = 'unconfirmed' AND type <> 'reaction';
 
 CREATE INDEX message_media ON message(media_id) WHERE media_id IS NOT NULL;
 

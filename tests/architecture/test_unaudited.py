@@ -14,6 +14,7 @@ INGESTS = {
     "chime.inbound.jobs": "webhooks; the journal is their log",
     "chime.inbound.proof_jobs": "counts and what a replay found; both follow from the journal",
     "chime.inbox.delivery": "how far a send came; the send journal is its log",
+    "chime.inbox.doubt_jobs": "nothing is changed; browsers are told that a doubt asks a person from now on",
     "chime.inbox.jobs": "how far a fetch of a file came",
     "chime.inbox.search_jobs": "the search index, made of messages and contacts",
     "chime.message_templates.jobs": "Meta's list of templates, copied",

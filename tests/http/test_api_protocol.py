@@ -76,7 +76,7 @@ async def test_unknown_addresses_and_methods(scripting: Scripting) -> None:
     for path in ("/api/", "/api/v1", "/api/v1/nothing", "/api/v2/messages", "/api/v1/messages/a/b/c",
                  "/api/v1/messages/a%2Fb/c", f"/api/v1/messages/{'x' * 3000}"):
         problem(await script.get(path), 404)
-    for method, path in (("PUT", "/api/v1/contacts"), ("DELETE", "/api/v1/tags"), ("GET", "/api/v1/messages"),
+    for method, path in (("PUT", "/api/v1/contacts"), ("DELETE", "/api/v1/tags"), ("PUT", "/api/v1/messages"),
                          ("PATCH", f"/api/v1/messages/{STRANGE_ID}"), ("POST", "/api/v1/openapi.json")):
         answer = await script.request(method, path)
         problem(answer, 405)

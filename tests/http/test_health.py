@@ -134,7 +134,7 @@ async def test_every_refusal_carries_a_reference(world: World, anybody: httpx.As
 
 
 async def test_refusals_of_the_api_are_problem_documents(anybody: httpx.AsyncClient) -> None:
-    for method, path, status in (("GET", "/api/v1/nowhere", 404), ("GET", "/api/v1/messages", 405),
+    for method, path, status in (("GET", "/api/v1/nowhere", 404), ("PUT", "/api/v1/messages", 405),
                                  ("GET", "/api/v1/contacts", 401), ("POST", "/healthz", 405)):
         answer = await anybody.request(method, path)
         assert answer.status_code == status, path
@@ -143,7 +143,7 @@ async def test_refusals_of_the_api_are_problem_documents(anybody: httpx.AsyncCli
         assert told["status"] == status and told["title"] and told["type"] == "about:blank"
         assert told["request_id"] == answer.headers["x-request-id"] != "", path
         assert ("allow" in answer.headers) == (status == 405), path
-    assert "POST" in (await anybody.get("/api/v1/messages")).headers["allow"]
+    assert "POST" in (await anybody.put("/api/v1/messages")).headers["allow"]
 
 
 async def test_a_fault_of_ours_is_told_without_its_inside_and_found_in_the_log(

@@ -16,7 +16,7 @@ from chime.app import FEATURES
 from chime.db import Db
 from chime.ids import Ids
 from chime.security.permissions import GRANTS, OPERATES, Permission, Role
-from tests.http.inbox_setup import Talk, rows, talk
+from tests.http.inbox_setup import Talk, indexed, rows, talk
 from tests.support.world import PEOPLE, World
 
 # What any of the forms asks for; a form that gets to read it may take it.
@@ -115,7 +115,10 @@ async def estate(world: World) -> AsyncIterator[Estate]:
     jo = await talk(world, tenant=world.globex, name="Jo Park", phone="14155550188")
     for name in (*PEOPLE, "charlie"):
         await world.session(name)
-    yield Estate(world, await things(maya), await things(tom), await things(jo))
+    found = Estate(world, await things(maya), await things(tom), await things(jo))
+    for tenant in (world.acme, world.globex):
+        await indexed(world, tenant)  # or the search index would follow in the middle of a test
+    yield found
 
 
 async def stored(world: World) -> dict[str, Any]:

@@ -23,8 +23,8 @@ PEOPLE, MESSAGES = 2_000, 20_000
 GROWING = ("message", "conversation", "contact", "media", "message_status", "contact_identity", "conversation_event",
            "reaction", "applied_event", "applied_body", "early_change", "webhook_event", "idempotent_answer",
            "consent_event", "audit_event", "indexed_contact", "contact_tag")
-# Indexes that hold only what is under way: to read one from end to end is to read little.
-UNDER_WAY = ("message_queued", "message_unsent", "message_unsettled", "media_due")
+# Indexes that hold only what is under way or unread: to read one from end to end is to read little.
+UNDER_WAY = ("message_queued", "message_unsent", "message_unsettled", "media_due", "conversation_unread")
 # A part of the statement -> why its plan may be so.
 MAY_SCAN = {
     "FROM audit_event ORDER BY sequence DESC LIMIT": "the last row of the table, read from its end",

@@ -83,21 +83,20 @@ def _opened(path: Path, key: bytes) -> Iterator[Any]:
 
 
 async def until_applied(appliance: Appliance, seconds: float = 60.0) -> float:
-    """Wait until all that is stored is applied; the seconds it took. Raises TimeoutError."""
+    """Wait until all that is stored now is applied; the seconds it took. Raises TimeoutError."""
     begun = time.monotonic()
     with opened(appliance) as files:
-        while any(_behind(workspace, journal)
-                  for workspace, journal in zip(files.workspaces, files.journals, strict=True)):
+        stored = [_last(journal, "SELECT max(id) FROM webhook_body") for journal in files.journals]
+        while any(_last(workspace, "SELECT max(journal_id) FROM applied_body") < last
+                  for workspace, last in zip(files.workspaces, stored, strict=True)):
             if time.monotonic() - begun > seconds:
                 raise TimeoutError(f"not everything stored was applied within {seconds} s")
             await asyncio.sleep(0.02)
     return time.monotonic() - begun
 
 
-def _behind(workspace: Any, journal: Any) -> bool:
-    stored = journal.execute("SELECT max(id) FROM webhook_body").fetchone()[0] or 0
-    applied = workspace.execute("SELECT max(journal_id) FROM applied_body").fetchone()[0] or 0
-    return bool(stored > applied)
+def _last(file: Any, question: str) -> int:
+    return int(file.execute(question).fetchone()[0] or 0)
 
 
 def unsound(files: Files) -> list[str]:

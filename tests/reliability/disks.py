@@ -20,6 +20,8 @@ from tests.support.faulty_disk import FaultyDisk
 # So slow that messages are on their way whenever something happens to the disk.
 RATE, SENDS, LONGEST_ANSWER = 150, 60, 3.0
 RECOVERS_IN = 30.0
+# Meta does not wait for one answer before it posts the next body.
+CONNECTIONS = 2_000
 
 
 class Office:
@@ -30,7 +32,7 @@ class Office:
         self.disk = disk
         self.luck = luck
         self.meta = meta
-        self.sender = Sender(appliance.port, appliance.webhook_path, luck)
+        self.sender = Sender(appliance.port, appliance.webhook_path, luck, connections=CONNECTIONS)
         self.echoes = Echoes(appliance, self.sender, luck)
         self.outbox = Outbox(appliance, luck, conversations=SENDS)
         self.outbox.queue(sends)

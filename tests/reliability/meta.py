@@ -32,6 +32,8 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
     """None: the answer that belongs to `accepted`"""
     written: float = 1.0
     """the share of the answer that is written before the connection ends; 0 for none of it"""
+    raw: bytes | None = None
+    """the whole answer, head and all, after which the connection ends; goes before `status`, `body` and `written`"""
 
 
 def accept(delay: float = 0.0) -> Fate:
@@ -202,11 +204,19 @@ class _Connection(asyncio.Protocol):
             await asyncio.sleep(entry.fate.delay)
         if self._meta.before_answer is not None:
             await self._meta.before_answer(entry)
+        if entry.fate.raw is not None:
+            self._write_raw(entry.fate.raw)
+            return
         taken = {"messaging_product": "whatsapp", "contacts": [{"input": entry.to, "wa_id": entry.to}],
                  "messages": [{"id": entry.wamid, "message_status": "accepted"}]}
         body = json.dumps(taken).encode() if entry.fate.body is None else entry.fate.body
         if self._write(entry.fate.status, body, entry.fate.written):
             entry.answered_at = time.monotonic()
+
+    def _write_raw(self, whole: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(whole)
+            self._transport.close()
 
     def _write(self, status: int, body: bytes, share: float = 1.0) -> bool:
         if self._transport is None or self._transport.is_closing():

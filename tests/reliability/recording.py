@@ -12,7 +12,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -52,6 +52,9 @@ class Recorded(Appliance):
                                     stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
 
 
+Disturb = Callable[[Appliance, FaultyDisk], Awaitable[None]]
+
+
 class Recorder:
     """Copies of one installation with messages to send; each recording is made of a fresh one."""
 
@@ -64,8 +67,9 @@ class Recorder:
         outbox = Outbox(self.installed, luck, conversations=SENDS // 2)
         outbox.queue(SENDS)
 
-    async def record(self) -> Recording:
-        """Serve, take webhooks and send for a second; killed or stopped once in between or at the end."""
+    async def record(self, disturb: Disturb | None = None) -> Recording:
+        """Serve, take webhooks and send for a second, and be disturbed meanwhile: without a `disturb`, killed in every
+        other recording."""
         self._count += 1
         folder = self._folder / f"recording-{self._count}"
         shutil.copytree(self.installed.data_dir, folder / "data", ignore=shutil.ignore_patterns("*-shm", ".lock"))
@@ -86,19 +90,23 @@ class Recorder:
                      "CHIME_GRAPH_URL": meta.url}) as appliance:
                 sender = Sender(appliance.port, appliance.webhook_path, self._luck, on_acknowledged=acknowledged)
                 traffic = Traffic(appliance.numbers, self._luck, name=f"r{self._count}")
-                await self._serve(appliance, sender, _drawn(traffic, known))
+                await self._serve(appliance, disk, sender, _drawn(traffic, known), disturb or self._kill)
                 await sender.close()
         recording = Recording(before, list(changes(folder / "log")), known)
         shutil.rmtree(folder)
         return recording
 
-    async def _serve(self, appliance: Appliance, sender: Sender, deliveries: Iterator[Delivery]) -> None:
-        await appliance.start()
-        posting = asyncio.create_task(sender.at_rate(deliveries, RATE))
+    async def _kill(self, appliance: Appliance, disk: FaultyDisk) -> None:
         if self._luck.random() < 0.5:
             await asyncio.sleep(self._luck.uniform(0, BODIES / RATE))
             await appliance.kill()
             await appliance.start()
+
+    async def _serve(self, appliance: Appliance, disk: FaultyDisk, sender: Sender, deliveries: Iterator[Delivery],
+                     disturb: Disturb) -> None:
+        await appliance.start()
+        posting = asyncio.create_task(sender.at_rate(deliveries, RATE))
+        await disturb(appliance, disk)
         await posting
         await sender.settled()
         if self._luck.random() < 0.5:

@@ -7,6 +7,7 @@ answer with status 200 was read; a connection that broke before that, or 20 sile
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections import Counter, deque
@@ -20,6 +21,9 @@ from tests.support.world import APP_SECRET
 
 PATIENCE = 20.0
 PAUSES = (0.05, 0.4)
+LONGEST_PAUSE = 1.5
+# So many unanswered posts are enough to have in hand; more would only keep our own core busy with knocking.
+MOST_OUTSTANDING = 600
 # Statuses Meta may meet on a healthy or an overloaded server; any other is a fault of the server.
 ORDINARY = frozenset({200, 503})
 
@@ -134,15 +138,15 @@ class Sender:
         return connection
 
     async def deliver(self, delivery: Delivery) -> None:
-        """Post until it is answered 200."""
-        while True:
+        """Post until it is answered 200, with growing pauses."""
+        for attempt in itertools.count():
             begun = time.perf_counter()
             if await self.post(delivery.body) == 200:
                 self.milliseconds.append((time.perf_counter() - begun) * 1000)
                 self.acknowledged.append(delivery)
                 self._on_acknowledged(delivery)
                 return
-            await asyncio.sleep(self._luck.uniform(*PAUSES))
+            await asyncio.sleep(min(self._luck.uniform(*PAUSES) * 2 ** min(attempt, 8), LONGEST_PAUSE))
 
     def start(self, delivery: Delivery) -> None:
         """Deliver it in the background."""
@@ -151,11 +155,15 @@ class Sender:
         task.add_done_callback(self._tasks.discard)
 
     async def at_rate(self, deliveries: Iterable[Delivery], per_second: float) -> None:
-        """Start so many each second, whatever becomes of those before. Cancelled, it leaves none drawn and unsent."""
+        """Start so many each second, unless too many of those before are unanswered. Cancelled, it leaves none drawn
+        and unsent."""
         begun, count = time.monotonic(), 0
         drawn = iter(deliveries)
         while True:
             await asyncio.sleep(max(0.0, begun + count / per_second - time.monotonic()))
+            while len(self._tasks) >= MOST_OUTSTANDING:
+                begun += PAUSES[0]
+                await asyncio.sleep(PAUSES[0])
             delivery = next(drawn, None)
             if delivery is None:
                 return

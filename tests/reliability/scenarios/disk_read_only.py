@@ -12,7 +12,7 @@ from tests.reliability.disks import RECOVERS_IN, office, until_ready
 from tests.reliability.scenario import Options, Outcome, Watch
 from tests.reliability.visitor import Visitor
 
-SHORT, NIGHTLY, RELEASE = 2, 200, 2_000
+SHORT, NIGHTLY, RELEASE = 1, 200, 2_000
 NOTICES_IN = 5.0
 
 

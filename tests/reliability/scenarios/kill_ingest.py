@@ -16,9 +16,10 @@ from tests.reliability.scenario import Options, Outcome, Watch, percentile
 from tests.reliability.senders import Delivery, Sender
 from tests.reliability.traffic import Effects, Traffic
 
-SHORT, NIGHTLY, RELEASE = 7, 1_000, 10_000
+SHORT, NIGHTLY, RELEASE = 6, 1_000, 10_000
 RATE = 300
 CHECK_EVERY = 25
+READY_IN = 3.0
 # Seconds of service before a kill: some die with the first posts, some in the middle of applying a backlog.
 SERVED = (0.02, 0.9)
 # Seconds Meta has to hear 200 for everything, once the server stays up.
@@ -57,7 +58,9 @@ async def run(options: Options) -> Outcome:
         "start_p50_seconds": round(percentile(starts, 0.5), 2), "start_p99_seconds": round(percentile(starts, 0.99), 2),
         "acknowledged_p50_ms": round(percentile(sender.milliseconds, 0.5), 1),
         "acknowledged_p99_ms": round(percentile(sender.milliseconds, 0.99), 1)}
-    watch.expect(percentile(starts, 0.99) <= 3, "a start takes more than 3 s")
+    # A few starts on a machine that does other things too say nothing of the hundredth.
+    if options.rounds >= NIGHTLY:
+        watch.expect(percentile(starts, 0.99) <= READY_IN, f"one start in a hundred takes more than {READY_IN} s")
     return watch.outcome()
 
 

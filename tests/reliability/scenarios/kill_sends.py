@@ -25,7 +25,7 @@ from tests.reliability.outbox import (
 from tests.reliability.scenario import Options, Outcome, Watch, percentile
 from tests.reliability.senders import Sender
 
-SHORT, NIGHTLY, RELEASE = 5, 1_000, 10_000
+SHORT, NIGHTLY, RELEASE = 4, 1_000, 10_000
 SERVED = (0.05, 0.8)
 # For each number and round; about what its rate lets out in the longest life.
 A_ROUND = 60

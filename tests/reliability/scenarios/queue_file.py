@@ -16,7 +16,7 @@ from tests.reliability.scenario import Options, Outcome, Watch, percentile
 from tests.reliability.senders import Sender
 from tests.reliability.traffic import Effects, Traffic
 
-SHORT, NIGHTLY, RELEASE = 5, 100, 1_000
+SHORT, NIGHTLY, RELEASE = 4, 100, 1_000
 A_ROUND = 30
 # "sweeper re-enqueues ≤ 10 s" (R07); these few leave in less than a second after that.
 LEAVES_IN = 10.0

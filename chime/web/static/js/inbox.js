@@ -332,8 +332,10 @@ async function post(url, body, message) {
   const { conversation } = openThread().dataset;
   try {
     const answer = await send(url, { body });
-    if (!answer.ok) toast({ text: await explain(answer.status, answer.text), error: true });
-    else if (answer.text.trim()) await receive(answer.text, conversation);
+    if (!answer.ok) {
+      toast({ text: await explain(answer.status, answer.text), error: true });
+      if (answer.status === 409 && message) await fetchMessages(openThread(), [message.dataset.id]); // how it stands by now
+    } else if (answer.text.trim()) await receive(answer.text, conversation);
     else message?.remove();
   } catch {
     toast({ text: words('failed_request'), error: true });
