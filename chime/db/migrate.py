@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chime.db.connection import Key, open_connection
+from chime.db.leftover import save_again
 from chime.errors import StartRefused
 
 
@@ -35,7 +36,9 @@ def names(kind: Kind) -> tuple[str, ...]:
 
 
 def pending(path: Path, key: Key, kind: Kind) -> int:
-    """How many steps the file still lacks. Raises StartRefused when it is newer than this program."""
+    """How many steps the file still lacks. Raises StartRefused when it is newer than this program. It is the first to
+    open a file in a process, so it sees to what the last process left."""
+    save_again(path, key)
     connection = open_connection(path, key, writes=False)
     try:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -40,11 +40,13 @@ class Journals:
                 # The route outlived its workspace (erased meanwhile): nobody's now.
                 del owners[workspace_id]
                 homeless += indexes
-        for index in homeless:
-            await self._park(meta_app_id, scan.changes[index], scan.select([index]), "nobody claimed this number")
+        parked = [(scan.changes[indexes[0]], scan.select(indexes), "nobody claimed this number")
+                  for indexes in _by_owner(scan, homeless)]
         if not scan.recognised:
-            await self._park(meta_app_id, ScannedChange(entry=-1, change=-1, field=""), scan.body,
-                             "not the shape of a WhatsApp webhook")
+            parked.append((ScannedChange(entry=-1, change=-1, field=""), scan.body,
+                           "not the shape of a WhatsApp webhook"))
+        if parked:
+            await self._park(meta_app_id, parked)
         return list(owners)
 
     async def _owners(self, change: ScannedChange) -> Iterable[str]:
@@ -71,13 +73,25 @@ class Journals:
                                  self._clock.now(), parked_id)
         return len(rows)
 
-    async def _park(self, meta_app_id: str, change: ScannedChange, body: bytes, reason: str) -> None:
+    async def _park(self, meta_app_id: str, parked: list[tuple[ScannedChange, bytes, str]]) -> None:
+        """Each with the change it is found by and the reason, all in one transaction: a batch of Meta's may hold a
+        thousand changes of a number that is not connected yet, and must be answered in time."""
         now = self._clock.now()
-        parked_id = self._ids.new(now)
-        sealed = seal(self._control.keys.links, body, context("parked_delivery", parked_id))
         async with self._control.ingest("webhook") as tx:
-            await tx.execute(
-                "INSERT INTO parked_delivery (id, key, meta_app_id, phone_number_id, waba_id, field, reason, "
-                "body_sealed, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                parked_id, digest(body), meta_app_id, change.phone_number_id, change.waba_id, change.field, reason,
-                sealed, now)
+            for change, body, reason in parked:
+                parked_id = self._ids.new(now)
+                sealed = seal(self._control.keys.links, body, context("parked_delivery", parked_id))
+                await tx.execute(
+                    "INSERT INTO parked_delivery (id, key, meta_app_id, phone_number_id, waba_id, field, reason, "
+                    "body_sealed, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+                    parked_id, digest(body), meta_app_id, change.phone_number_id, change.waba_id, change.field, reason,
+                    sealed, now)
+
+
+def _by_owner(scan: Scan, indexes: list[int]) -> Iterable[list[int]]:
+    """Changes of one number, or of one account, together."""
+    groups: dict[tuple[str | None, str | None], list[int]] = {}
+    for index in indexes:
+        change = scan.changes[index]
+        groups.setdefault((change.phone_number_id, change.waba_id), []).append(index)
+    return groups.values()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from litestar import post
 
@@ -21,7 +23,7 @@ class SettleMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """`sent`: somebody knows that it arrived. `failed`: it is not sent again. `resend`: it is sent again, and may
     arrive twice."""
 
-    said: Settlement = msgspec.field(name="as")
+    said: Literal["sent", "failed", "resend"] = msgspec.field(name="as")
 
 
 @post("/api/v1/messages/{message_id:str}/settlement", status_code=200, opt=api(Permission.INBOX_REPLY, Operation(
@@ -37,7 +39,7 @@ class SettleMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 async def create_message_settlement(here: Here, message_id: str) -> MessageAnswer:
     body = await json_body(here.request, SettleMessage)
     async with here.workspace.write(here.actor) as tx:
-        await doubts.settle(tx, message_id, body.said)
+        await doubts.settle(tx, message_id, Settlement(body.said))
         return await _told(tx, message_id)
 
 

@@ -22,6 +22,8 @@ PAIR_LIMIT = (Limit(45, 270),)
 # the process dies is in doubt afterwards, so it is no more than the rate needs.
 SECONDS_IN_FLIGHT = 0.3
 FEWEST_IN_FLIGHT = 16
+# Longer than the client's own deadlines together, an upload's included.
+LONGEST_SEND = 600.0
 # After so many sends in a row without any answer one message at a time is tried, a second and later half a minute
 # apart: a server that comes back is not met by everything that waited.
 FAILURES_TO_SLOW = 3
@@ -37,13 +39,17 @@ class Lane:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.on_its_way: set[str] = set()
+        self.on_its_way: dict[str, float] = {}
+        """Messages, and since when (monotonic seconds)"""
         self.more_waits = False
         self._failures = 0
         self._probe_at = 0.0
 
     def free(self, messages_per_second: float) -> int:
-        """How many more messages may be started now."""
+        """How many more messages may be started now. One whose job never came to its end is forgotten in time."""
+        late = self._clock.monotonic() - LONGEST_SEND
+        for message_id in [message_id for message_id, since in self.on_its_way.items() if since < late]:
+            del self.on_its_way[message_id]
         if self._failures >= FAILURES_TO_SLOW:
             return 0 if self.on_its_way or self.probe_in() > 0 else 1
         return max(FEWEST_IN_FLIGHT, int(messages_per_second * SECONDS_IN_FLIGHT)) - len(self.on_its_way)
@@ -89,7 +95,7 @@ class Pace:
     def begin(self, channel_id: str, message_id: str) -> None:
         """A message of this number is on its way, until `end`."""
         lane = self.lane(channel_id)
-        lane.on_its_way.add(message_id)
+        lane.on_its_way[message_id] = self._clock.monotonic()
         self._lane_of[message_id] = lane
 
     def on_its_way(self, message_id: str) -> bool:
@@ -99,7 +105,7 @@ class Pace:
     def end(self, message_id: str) -> None:
         lane = self._lane_of.pop(message_id, None)
         if lane is not None:
-            lane.on_its_way.discard(message_id)
+            lane.on_its_way.pop(message_id, None)
 
     async def slot(self, channel_id: str, messages_per_second: float) -> None:
         """Wait until this number may send one more message."""

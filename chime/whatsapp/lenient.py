@@ -37,13 +37,14 @@ def decode(body: bytes) -> Any:
     """The JSON in `body`. Raises ValueError when it is none, and of these TooDeep when it is one after all.
 
     A lone surrogate (half an emoji cut off by some client) makes the fast decoder refuse the whole batch, and Meta
-    would repeat the batch for days; the standard library reads it and the half character becomes U+FFFD.
+    would repeat the batch for days; the standard library reads it and the half character becomes U+FFFD. So does a byte
+    that is no UTF-8: `scan` would not even see it, and must not be contradicted.
     """
     try:
         try:
             value = msgspec.json.decode(body)
         except ValueError:
-            value = _storable(json.loads(body.decode("utf-8"), parse_constant=lambda _: None, parse_int=_integer))
+            value = _storable(json.loads(body.decode("utf-8", "replace"), parse_constant=lambda _: None, parse_int=_integer))
         return _without_nul(value) if holds_nul(body) else value
     except RecursionError:
         raise TooDeep("nested too deeply") from None

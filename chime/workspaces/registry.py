@@ -17,6 +17,7 @@ from chime.db import DatabaseFile, GroupCommit, Kind, StorageUnavailable
 from chime.db.migrate import migrate
 from chime.errors import NotFound
 from chime.ids import Ids
+from chime.log import Log
 from chime.workspaces.control import Control
 from chime.workspaces.keys import WorkspaceKeys
 from chime.workspaces.space import Space
@@ -24,6 +25,7 @@ from chime.workspaces.transaction import Committed
 from chime.workspaces.workspace import Workspace
 
 MOST_OPEN = 64
+_log = Log("workspaces")
 OnCommit = Callable[[str, Committed], None]
 
 
@@ -88,11 +90,25 @@ class Registry:
                 raise StorageUnavailable("the file in this workspace's folder is another workspace's")
             journal_db = await DatabaseFile.open(folder / "journal.db", keys.journal_file)
             opened.push_async_callback(journal_db.close)
+            await self._past_what_was_applied(workspace_id, db, journal_db)
             journal = GroupCommit(folder / "journal.db", keys.journal_file, self._threads)
             opened.pop_all()
         return Workspace(workspace_id=workspace_id, folder=folder, keys=keys, db=db, journal=journal,
                          journal_db=journal_db, clock=self._clock, ids=self._ids, space=self.space,
                          after_commit=lambda committed: self.on_commit(workspace_id, committed))
+
+    async def _past_what_was_applied(self, workspace_id: str, db: DatabaseFile, journal_db: DatabaseFile) -> None:
+        """A journal that lost its end (a damaged log, an older copy put back) would give new bodies the numbers of
+        those it lost, which count as applied: they would get their 200 and never take effect. An empty body under the
+        last number keeps it from that; the delivery proof shows what is missing."""
+        applied = int(await db.value("SELECT value FROM meta WHERE key = 'applied_upto'") or 0)
+        newest = int(await journal_db.value("SELECT max(id) FROM webhook_body") or 0)
+        if newest >= applied:
+            return
+        _log.error("journal.lost_its_end", workspace_id=workspace_id, bodies=applied - newest)
+        async with journal_db.transaction() as tx:
+            await tx.execute("INSERT INTO webhook_body (id, key, received_at, body) VALUES (?, x'', ?, x'')",
+                             applied, self._clock.now())
 
     async def keys(self, workspace_id: str) -> WorkspaceKeys:
         """The unwrapped keys. Raises NotFound when there is no such workspace or it was erased."""

@@ -112,7 +112,8 @@ async def panel(page: Page) -> None:
 
 
 async def confirmation(page: Page) -> None:
-    await page.locator(".trouble-doubt").get_by_role("button", name="Send again").click()
+    await page.locator(".trouble-doubt summary").click()
+    await page.locator(".trouble-doubt").get_by_role("button", name="Send again", exact=True).click()
     await expect(page.locator("#confirm")).to_be_visible()
 
 

@@ -107,6 +107,7 @@ async def test_doubt_is_shown_and_asked_about(pages: Pages, world: World) -> Non
     world.simulator.set_switches({"answer_500": 1})
     bubble = await type_and_send(page, "Did it arrive?")
     await expect(bubble.locator(".trouble-doubt")).to_contain_text("May have been sent")
+    await bubble.get_by_text("Decide now").click()
     await bubble.get_by_role("button", name="Send again").click()
     await expect(page.locator("#confirm")).to_contain_text("twice")
     await page.keyboard.press("Enter")

@@ -90,7 +90,7 @@ async def test_a_dropped_answer_is_a_doubt_that_the_status_settles(world: World)
     doubtful = await until(lambda: _in(maya, "unconfirmed"))
     assert doubtful.wamid is None
     page = (await bob.get(maya.base)).text
-    assert "May have been sent." in page and f"{doubtful.id}/retry" in page and "gets it twice" in page
+    assert "May have been sent." in page and f"{doubtful.id}/settlement" in page and "gets it twice" in page
     world.clock.pass_time(HOUR)
     await world.services.runner.sweep([world.acme.workspace_id])
     await world.services.runner.idle()

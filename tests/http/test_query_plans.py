@@ -95,10 +95,10 @@ async def live_a_day(world: World, maya: Talk) -> None:
     newcomer = world.simulator.world.add_customer(name="Newcomer", phone="14155550999")
     write(world.simulator, newcomer, text("somebody new"), number=world.acme.number)
     await world.settle()
-    for view in ("mine", "unassigned", "all", "closed"):
+    for view in ("mine", "unassigned", "all", "closed", "doubt"):
         page = (await alice.get(f"{base}?v={view}")).text
         more = door(page, "more-rows")
-        assert more is not None or view == "mine"
+        assert more is not None or view in ("mine", "doubt")
         if more is not None:
             await alice.get(more)
     for words in ("words number", "pers", "555", "pe", "5", '"words number 12"'):
@@ -106,6 +106,7 @@ async def live_a_day(world: World, maya: Talk) -> None:
     await read_threads(world, base)
     await write_and_answer(maya)
     for path in ("conversations", "conversations?assignee=none&state=open", f"conversations/{maya.id}/messages",
+                 "messages?status=unconfirmed", f"messages?status=unconfirmed&conversation_id={maya.id}",
                  "messages?search=words", f"messages?search=words&conversation_id={maya.id}", "contacts",
                  f"contacts/{maya.contact_id}", "contacts?phone=15550000007", "templates", "channels", "tags"):
         async with world.client(await world.key(world.acme)) as script:
@@ -154,6 +155,11 @@ async def write_and_answer(maya: Talk) -> None:
         world.simulator.set_switches(switches)
         failed = await maya.reply(alice, "this one fails")
         assert (await alice.post(f"{maya.base}/messages/{failed.id}/retry")).status_code == 200
+        await world.settle()
+    for said in ("sent", "failed", "resend"):
+        world.simulator.set_switches({"answer_500": 1})
+        doubtful = await maya.reply(alice, "this one is in doubt")
+        assert (await alice.post(f"{maya.base}/messages/{doubtful.id}/settlement", data={"as": said})).status_code < 400
         await world.settle()
     for verb, data in (("read", {}), ("typing", {}), ("assignment", {"assignee_id": ""}), ("closure", {})):
         assert (await alice.post(f"{maya.base}/{verb}", data=data)).status_code < 400, verb

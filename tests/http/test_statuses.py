@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from chime import setup
+from chime.channels import NewChannel
 from chime.clock import HOUR, MINUTE
-from chime.simulator import Template, write
+from chime.simulator import Number, Template, write
 from tests.support.scripted_server import ScriptedServer, Wire, json_answer
 from tests.support.webhook_bodies import DANA, body, bubble, inbound, message, rows, seconds, statuses, take, text
 from tests.support.webhook_bodies import thread_page as page_of
-from tests.support.world import ACME_NUMBER, GLOBEX_NUMBER, World, running_world
+from tests.support.world import ACCESS_TOKEN, ACME_NUMBER, GLOBEX_NUMBER, World, running_world
 
 PRICE = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "service"}
 FREE = {"billable": False, "pricing_model": "PMP", "type": "free_customer_service", "category": "service"}
@@ -233,6 +235,41 @@ async def test_only_our_own_token_settles_a_send_whose_answer_was_lost(world: Wo
     await desk.tell(status("wamid.twice", "failed", at, biz_opaque_callback_data=token, errors=[{"code": 131026}]))
     assert (await desk.row(message_id))["status"] == "sent"
     assert len(world.simulator.world.ledger) == 2, "a doubt is never sent again by itself"
+
+
+async def test_our_own_token_in_the_wrong_place_settles_nothing(world: World) -> None:
+    """Of another number of the same workspace, of an attempt before the last one, of a message that is gone."""
+    desk = await Desk.open(world)
+    desk.mute()
+    await setup.connect(world.services.config, "Acme", NewChannel(
+        phone_number_id="811222333444555", waba_id="877001122334455", display_phone="+1 555-010-0900",
+        app_id="200300400500600", access_token=ACCESS_TOKEN))
+    other = Number(phone_number_id="811222333444555", waba_id="877001122334455",
+                   display_phone_number="+1 555-010-0900", verified_name="Acme too")
+    world.simulator.set_switches({"accept_then_drop": 1})
+    message_id = await desk.send("in doubt")
+    first = str(world.simulator.world.ledger[-1].callback_data)
+    at = seconds(world)
+    await take(world, body(other, statuses(other, status("wamid.other", "read", at, biz_opaque_callback_data=first))))
+    assert await rows(world, world.acme, "SELECT message_id FROM message_status") == [(None,)], "taken, for no message"
+    row = await desk.row(message_id)
+    assert (row["status"], row["wamid"]) == ("unconfirmed", None)
+
+    world.clock.pass_time(MINUTE)
+    world.simulator.set_switches({"accept_then_drop": 1})
+    await desk.post(f"/messages/{message_id}/retry")
+    second = str(world.simulator.world.ledger[-1].callback_data)
+    assert second != first
+    await desk.tell(status("wamid.first", "read", at, biz_opaque_callback_data=first))
+    row = await desk.row(message_id)
+    assert (row["status"], row["wamid"]) == ("unconfirmed", None), "the attempt before the last one"
+
+    await desk.post(f"/messages/{message_id}/discard")
+    await desk.tell(status("wamid.second", "read", at, biz_opaque_callback_data=second))
+    assert await rows(world, world.acme, "SELECT count(*) FROM message WHERE direction = 'out'") == [(0,)]
+    assert await rows(world, world.acme, "SELECT message_id FROM message_status WHERE wamid = 'wamid.second'"
+                      ) == [(None,)]
+    assert await rows(world, world.acme, "SELECT path FROM rejected_event") == []
 
 
 async def test_a_repeated_status_of_a_failed_send_does_not_capture_its_second_attempt(world: World) -> None:

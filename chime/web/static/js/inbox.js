@@ -159,7 +159,7 @@ function threadChanged() {
 function markOpenRow() {
   const { conversation, shown } = openThread()?.dataset ?? {};
   for (const row of document.querySelectorAll('#list .row')) {
-    const open = shown ? row.dataset.shown === shown : row.parentElement.id === `c-${conversation}`;
+    const open = shown && row.dataset.shown ? row.dataset.shown === shown : row.parentElement.id === `c-${conversation}`;
     if (open) row.setAttribute('aria-current', 'true');
     else row.removeAttribute('aria-current');
   }
