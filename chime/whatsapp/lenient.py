@@ -44,7 +44,8 @@ def decode(body: bytes) -> Any:
         try:
             value = msgspec.json.decode(body)
         except ValueError:
-            value = _storable(json.loads(body.decode("utf-8", "replace"), parse_constant=lambda _: None, parse_int=_integer))
+            words = body.decode("utf-8", "replace")
+            value = _storable(json.loads(words, parse_constant=lambda _: None, parse_int=_integer))
         return _without_nul(value) if holds_nul(body) else value
     except RecursionError:
         raise TooDeep("nested too deeply") from None

@@ -34,7 +34,8 @@ async def test_they_are_listed_the_oldest_first(scripting: Scripting) -> None:
     assert page["items"][0] == made[0] | {"snippet": None}
     rest = (await script.get(f"/api/v1/messages?status=unconfirmed&limit=2&cursor={page['next_cursor']}")).json()
     assert [item["id"] for item in rest["items"]] == [made[2]["id"]] and rest["next_cursor"] is None
-    by_talk = {item["contact"]["phone"]: item["id"] for item in (await script.get("/api/v1/conversations")).json()["items"]}
+    talks = (await script.get("/api/v1/conversations")).json()["items"]
+    by_talk = {item["contact"]["phone"]: item["id"] for item in talks}
     for phone, count in ((f"+{MAYA}", 3), ("+14155550102", 0)):
         found = await script.get(f"/api/v1/messages?status=unconfirmed&conversation_id={by_talk[phone]}")
         assert len(found.json()["items"]) == count, phone

@@ -58,10 +58,12 @@ def test_the_looking_finds_what_is_there() -> None:
 async def test_the_queue_holds_names_of_jobs_and_ids_only(world: World) -> None:
     """The one file that is not encrypted: what waits in it may be read by everybody."""
     await day(world)
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        tx.enqueue("inbox.deliver", world.acme.channel_id, at=tx.now + 3_600_000)
     with closing(sqlite3.connect(world.data_dir / "queue.db")) as queue:
         found = queue.execute("SELECT data FROM schedule UNION ALL SELECT data FROM task").fetchall()
     waiting = [json.loads(row[0]) for row in found]
-    assert waiting, "the day leaves sends that are due later"
+    assert waiting, "something is due later"
     for nudge in waiting:
         workspace_id, kind, object_id = nudge["args"]
         assert workspace_id == world.acme.workspace_id and kind.startswith("inbox.") and is_id(object_id), nudge

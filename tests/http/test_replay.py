@@ -15,7 +15,7 @@ from chime.config import Config
 from chime.inbound.model import Difference, Replayed
 from chime.inbound.replay import replay
 from chime.setup import opened
-from tests.http.inbox_setup import talk
+from tests.http.inbox_setup import indexed, talk
 from tests.http.proof_setup import behind_its_back, busy_day, commanded, proved
 from tests.support.webhook_bodies import (
     DANA,
@@ -81,6 +81,7 @@ async def stored(world: World) -> dict[str, Any]:
 
 async def test_a_busy_day_is_equal_and_the_replay_leaves_no_trace(world: World) -> None:
     await busy_day(world)
+    await indexed(world)
     before = await stored(world)
     found = await replayed(world)
     assert found.ok and found.differences == () and found.recognised == {}

@@ -18,6 +18,7 @@ from chime.channels import NewChannel
 from chime.db import Key, open_connection
 from chime.security.signatures import signature
 from chime.simulator import Number
+from tests.http.inbox_setup import indexed
 from tests.support.webhook_bodies import (
     DANA,
     Customer,
@@ -102,7 +103,8 @@ async def test_what_is_not_signed_by_the_app_is_refused_and_leaves_no_trace(worl
     raw = json.dumps(event).replace("/", "\\/").encode()
     await take(world, raw)
     await world.webhook(bodies((GLOBEX_NUMBER, [inbound(GLOBEX_NUMBER, DANA, text(DANA, "wamid.S2", 1, "x"))])))
-    await world.settle()
+    await indexed(world)
+    await indexed(world, world.globex)
     before = contents(world)
     same_json = (json.dumps(event).encode(), json.dumps(event, ensure_ascii=False).encode(), raw + b"\n")
     right = signature(APP_SECRET.encode(), raw)

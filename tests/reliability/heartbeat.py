@@ -18,7 +18,7 @@ _ASK = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 
 class Heartbeat:
-    """`with` it while things happen; then `stalls` in seconds, longest first, without what the machine paused itself."""
+    """`with` it while things happen; then `stalls` in seconds, longest first, less the pauses of the machine."""
 
     def __init__(self, port: int) -> None:
         self._port = port
