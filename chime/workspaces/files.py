@@ -70,7 +70,7 @@ class StoredFiles:
                 await self._put(file, file_id, index, bytes(held), last=True)
                 await asyncio.to_thread(_flush, file)
             partial.replace(path)
-            await asyncio.to_thread(_flush_names, path.parent, self._folder)
+            await asyncio.to_thread(flush_names, path.parent, self._folder)
         except OSError as error:
             _remove(partial)
             raise StorageUnavailable(f"a file cannot be stored: {error.strerror}") from error
@@ -118,7 +118,7 @@ def _flush(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _flush_names(*folders: Path) -> None:
+def flush_names(*folders: Path) -> None:
     """A name is as easily lost with the power as what is in the file; a folder's own name stands in its parent."""
     for folder in folders:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

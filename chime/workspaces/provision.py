@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from chime.db.migrate import migrate, pending
 from chime.errors import Invalid, StartRefused
 from chime.ids import Ids
 from chime.workspaces.control import Control, WorkspaceRecord
+from chime.workspaces.files import flush_names
 from chime.workspaces.keys import KeyRing
 from chime.workspaces.registry import workspace_folder
 from chime.workspaces.transaction import Transaction
@@ -65,6 +67,8 @@ async def create_workspace(tx: Transaction, data_dir: Path, keys: KeyRing, ids: 
     migrate(folder / "workspace.db", workspace_keys.workspace_file, Kind.WORKSPACE)
     migrate(folder / "journal.db", workspace_keys.journal_file, Kind.JOURNAL)
     await _name_file(folder / "workspace.db", workspace_keys.workspace_file, record.id)
+    # Before control.db says that there is such a workspace.
+    await asyncio.to_thread(flush_names, folder, folder.parent)
     return record
 
 

@@ -6,6 +6,7 @@ JSON object when it is ended: what it accepted in each second, and how long Chim
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import ssl
@@ -59,12 +60,16 @@ class Graph:
                 told["biz_opaque_callback_data"] = message["biz_opaque_callback_data"]
                 self.waiting.append((time.perf_counter(),
                                      request(self.settings.webhook_path, envelope({"statuses": [told]}))))
-            self.post()
+            asyncio.get_running_loop().call_soon(self.post)
         return wamid.encode()
 
     def post(self) -> None:
         while self.waiting and self.idle:
-            self.idle.popleft().post(*self.waiting.popleft())
+            back = self.idle.popleft()
+            if back.lost:
+                asyncio.get_running_loop().create_task(back.replaced())
+            else:
+                back.post(*self.waiting.popleft())
 
     def summary(self) -> dict[str, Any]:
         ordered = sorted(self.latencies)
@@ -116,10 +121,21 @@ class _Back(asyncio.Protocol):
         self._since = 0.0
         self._answer = b""
         self._transport: Any = None
+        self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._graph.idle.append(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Chime closes what is idle for long."""
+        self.lost = True
+
+    async def replaced(self) -> None:
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().create_connection(lambda: _Back(self._graph), "127.0.0.1",
+                                                               self._graph.settings.webhook_port)
+        self._graph.post()
 
     def post(self, since: float, whole: bytes) -> None:
         self._since = since

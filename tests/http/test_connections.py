@@ -27,6 +27,7 @@ class Site:
         self.door = door
         self.release = asyncio.Event()
         self.left = 0
+        self._opened: list[asyncio.StreamWriter] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await {"/slow": self._slow, "/large": self._large, "/stream": self._stream}.get(scope["path"], self._answer)(
@@ -52,19 +53,25 @@ class Site:
 
     async def open(self, first: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 24)
+        self._opened.append(writer)
         writer.write(first)
         return reader, writer
 
+    async def close(self) -> None:
+        """Every connection a test left open."""
+        self.release.set()
+        for writer in self._opened:
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._opened), return_exceptions=True)
+
     async def asked(self, request: bytes) -> bytes:
         """All that comes until the server ends it; a reset ends it too."""
-        reader, writer = await self.open(request)
+        reader, _ = await self.open(request)
         try:
             async with asyncio.timeout(5):
                 return await reader.read()
         except ConnectionError:
             return b""
-        finally:
-            writer.close()
 
 
 @asynccontextmanager
@@ -73,8 +80,10 @@ async def open_site() -> AsyncIterator[Site]:
     config = uvicorn.Config(site, http=site.door.protocol, ws="none", log_config=None, log_level="error",
                             lifespan="off")
     async with serving(config, site.port):
-        yield site
-        site.release.set()
+        try:
+            yield site
+        finally:
+            await site.close()
 
 
 @pytest.mark.parametrize(("request_", "status"), [
@@ -92,12 +101,11 @@ async def test_a_request_without_end_gets_its_code_and_a_goodbye(request_: bytes
 
 async def test_requests_one_after_the_other_are_answered_in_order_but_not_without_end() -> None:
     async with open_site() as site:
-        reader, writer = await site.open(ASKS.replace(b"/ ", b"/slow ") + ASKS * (MOST_PIPELINED - 1))
+        reader, _ = await site.open(ASKS.replace(b"/ ", b"/slow ") + ASKS * (MOST_PIPELINED - 1))
         await asyncio.sleep(0.1)
         site.release.set()
         for _ in range(MOST_PIPELINED):
             assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
-        writer.close()
         site.release.clear()
         assert await site.asked(ASKS.replace(b"/ ", b"/slow ") + ASKS * 100) == b""
 
@@ -121,20 +129,18 @@ async def test_a_stream_hears_that_its_reader_left_although_another_request_came
 
 async def test_who_reads_nothing_is_ended_and_who_reads_slowly_is_not() -> None:
     async with open_site() as site:
-        stalled, his = await site.open(ASKS.replace(b"/ ", b"/large "))
-        slow, hers = await site.open(ASKS.replace(b"/ ", b"/large "))
+        stalled, _ = await site.open(ASKS.replace(b"/ ", b"/large "))
+        slow, _ = await site.open(ASKS.replace(b"/ ", b"/large "))
         stalled._transport.pause_reading()  # type: ignore[attr-defined]
         taken = 0
         async with asyncio.timeout(20):
             while taken < 8_000_000:
                 taken += len(await slow.read(200_000))
                 await asyncio.sleep(0.02)
-        hers.close()
         stalled._transport.resume_reading()  # type: ignore[attr-defined]
         with pytest.raises(ConnectionError):
             while await stalled.read(1 << 20):
                 pass
-        his.close()
 
 
 async def test_the_rest_of_a_body_that_is_answered_is_thrown_away_for_a_moment_only() -> None:
@@ -147,7 +153,6 @@ async def test_the_rest_of_a_body_that_is_answered_is_thrown_away_for_a_moment_o
         await reader.readuntil(b"hello")
         async with asyncio.timeout(2):
             assert await reader.read() == b""
-        writer.close()
 
 
 async def test_the_silent_make_room_the_longest_first_and_whoever_was_served_last() -> None:
@@ -163,8 +168,6 @@ async def test_the_silent_make_room_the_longest_first_and_whoever_was_served_las
             await silent[0][0].readexactly(1)
         his.write(ASKS)
         assert (await kept.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
-        for _, writer in [*silent, (kept, his)]:
-            writer.close()
 
 
 async def test_a_house_full_of_requests_refuses_the_next() -> None:
@@ -174,6 +177,5 @@ async def test_a_house_full_of_requests_refuses_the_next() -> None:
         refused = await site.asked(b"")
         assert refused.startswith(b"HTTP/1.1 503 ") and b"retry-after: 5\r\n" in refused
         site.release.set()
-        for reader, writer in busy:
+        for reader, _ in busy:
             assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
-            writer.close()

@@ -50,7 +50,7 @@ async def test_what_grows_is_refused_in_plain_words_before_it_is_read(
     assert (posted.status_code, posted.headers["retry-after"]) == (503, "5")
     world.services.registry.space.enough = True
     assert (await world.webhook(event)).status_code == 200
-    assert (await alice.post(f"{maya.base}/messages", data={"text": "Hello"})).status_code == 303
+    assert (await alice.post(f"{maya.base}/messages", data={"text": "Hello"})).status_code == 200
 
 
 async def test_reading_small_changes_and_deleting_go_on(
@@ -62,7 +62,6 @@ async def test_reading_small_changes_and_deleting_go_on(
     assert (await alice.get(maya.base)).status_code == 200
     assert (await alice.post(f"{maya.base}/read")).status_code == 204
     assert (await alice.post(f"{maya.base}/closure")).status_code == 303
-    assert (await script.get("/api/v1/conversations")).status_code == 200
     consent = {"marketing": "opted_out", "source": "phone call", "evidence": "said so"}
     address = f"/api/v1/contacts/{made.json()['id']}"
     assert (await script.post(f"{address}/consent", json=consent)).status_code == 200, "a no must never wait"

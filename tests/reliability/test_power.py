@@ -1,16 +1,22 @@
-"""The power cuts bite: with less flushing than Chime's they find what is lost."""
+"""The power cuts bite: with less flushing than Chime's they find what is lost. A stored file is as safe as a row."""
 
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.reliability.appliance import ROOT
 from tests.reliability.images import Judge
+from tests.reliability.power import Disk
 from tests.reliability.recording import Recorder
 from tests.reliability.scenarios.power_cut import cut
+from tests.support.faulty_disk import FaultyDisk, changes
+from tests.support.processes import environment
 
 CUTS = 150
 
@@ -28,3 +34,34 @@ async def _verdicts(folder: Path, synchronous: str) -> Counter[str]:
 async def test_a_weaker_flush_is_found_out(tmp_path: Path, synchronous: str, verdict: str) -> None:
     found = await _verdicts(tmp_path, synchronous)
     assert found[verdict] > CUTS / 10, found
+
+
+STORE = """
+import asyncio, sys
+from pathlib import Path
+from chime.workspaces import Space, StoredFiles
+
+async def content(size):
+    yield bytes(size)
+
+async def store(folder):
+    files = StoredFiles(folder / "media", bytes(32), "workspace", Space(folder, 0))
+    for size in (0, 10, 200_000):
+        await files.write(f"a-file-of-{size:06d}-bytes-aa", content(size))
+
+asyncio.run(store(Path(sys.argv[1])))
+"""
+
+
+def test_a_stored_file_outlives_the_power(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    (folder / "media").mkdir(parents=True)
+    disk = FaultyDisk(folder, log=tmp_path / "log")
+    subprocess.run([sys.executable, "-c", STORE, str(folder)], cwd=ROOT, check=True,
+                   env=environment({**disk.environment, "PYTHONPATH": str(ROOT)}))
+    stored = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*aa") if path.is_file()}
+    assert len(stored) == 3
+    played = Disk({}, random.Random(1))
+    played.play(changes(tmp_path / "log"))
+    for _ in range(50):
+        assert played.survivors() == stored
