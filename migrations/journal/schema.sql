@@ -30,4 +30,4 @@ CREATE TABLE webhook_body (
     key BLOB NOT NULL,
     received_at INTEGER NOT NULL,
     body BLOB NOT NULL
-, copies INTEGER NOT NULL DEFAULT 1) STRICT;
+) STRICT;

@@ -25,32 +25,52 @@ from tests.support.world import ACCESS_TOKEN, ACME_NUMBER, APP_SECRET, MASTER_KE
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A workspace and its connected number."""
+
+    slug: str
+    phone_number_id: str
+    waba_id: str
+
+
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it is and what a sender needs."""
+    """Where it is and what a sender needs. `workspace_id` is that of Acme, the first of `lines`."""
 
     data_dir: Path
     webhook_path: str
     workspace_id: str
+    lines: tuple[Line, ...]
 
 
 def config_for(data_dir: Path) -> Config:
     return msgspec.structs.replace(load(data=str(data_dir), environment={}), master_key=MASTER_KEY)
 
 
-def install(data_dir: Path, *, workspaces: int = 1) -> Installed:
-    """Alice's installation with one connected number."""
+def install(data_dir: Path, *, workspaces: int = 1, connected: int = 1) -> Installed:
+    """Alice's installation; the first `connected` workspaces have a number each, all of one Meta app."""
     async def work() -> Installed:
         config = config_for(data_dir)
         made = await initialise(config, email="alice@example.com", name="Alice", workspace="Acme", password=PASSWORD)
+        slugs = {"Acme": "acme"}
         for index in range(1, workspaces):
-            await new_workspace(config, f"Workspace {index}")
-        channel = await connect(config, "Acme", NewChannel(
-            phone_number_id=ACME_NUMBER.phone_number_id, waba_id=ACME_NUMBER.waba_id,
-            display_phone=ACME_NUMBER.display_phone_number, app_id="200300400500600", access_token=ACCESS_TOKEN,
-            app_secret=APP_SECRET, verify_token=VERIFY_TOKEN))
-        return Installed(data_dir=data_dir, webhook_path=channel.webhook_path, workspace_id=made.workspace_id)
+            slugs[f"Workspace {index}"] = (await new_workspace(config, f"Workspace {index}")).slug
+        lines, path = [], ""
+        for index, (name, slug) in enumerate(list(slugs.items())[:connected]):
+            line = Line(slug=slug, phone_number_id=str(int(ACME_NUMBER.phone_number_id) + index),
+                        waba_id=str(int(ACME_NUMBER.waba_id) + index))
+            path = await _connect(config, name, line, f"+1 555-010-{200 + index:04d}")
+            lines.append(line)
+        return Installed(data_dir=data_dir, webhook_path=path, workspace_id=made.workspace_id, lines=tuple(lines))
 
     return asyncio.run(work())
+
+
+async def _connect(config: Config, workspace: str, line: Line, display_phone: str) -> str:
+    """The webhook's path, which is the app's."""
+    connected = await connect(config, workspace, NewChannel(
+        phone_number_id=line.phone_number_id, waba_id=line.waba_id, display_phone=display_phone,
+        app_id="200300400500600", access_token=ACCESS_TOKEN, app_secret=APP_SECRET, verify_token=VERIFY_TOKEN))
+    return connected.webhook_path
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):

@@ -126,12 +126,12 @@ class Day:
             await asyncio.sleep(number * 0.05)
             while self._goes_on:
                 stay = min(self._until, time.monotonic() + self._luck.uniform(30, 90))
-                with contextlib.suppress(httpx.HTTPError):
-                    async with browser.stream("GET", "/w/acme/events") as stream:
+                with contextlib.suppress(httpx.HTTPError, TimeoutError):
+                    async with (asyncio.timeout(stay - time.monotonic()),
+                                browser.stream("GET", "/w/acme/events") as stream):
                         self._answers[f"stream {stream.status_code}"] += 1
                         async for _ in stream.aiter_lines():
-                            if time.monotonic() > stay:
-                                break
+                            pass
                 await asyncio.sleep(0.5)
 
     async def _looking(self) -> None:
