@@ -15,6 +15,7 @@ import functools
 import http
 import resource
 import socket
+import struct
 from typing import Any
 
 import httptools
@@ -97,7 +98,7 @@ class Door:
                 connection.refuse(503)
                 return
             self.inside.discard(idle)
-            idle.transport.abort()
+            idle.reset()
         self.inside.add(connection)
 
     def _longest_idle(self) -> Connection | None:
@@ -189,6 +190,10 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._unused = self._body_bytes = 0
         super().on_headers_complete()
+        if self.pipeline:
+            # uvicorn stops reading until the request before is answered, and so would not hear that the peer of a
+            # stream has left; what may wait here is bounded without that.
+            self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
         self._unused = 0
@@ -225,7 +230,7 @@ class Connection(HttpToolsProtocol):
         """So many seconds went by since the last look. Time since the phase began counts from the look before, so a
         deadline is never overstepped."""
         if self._reader_stalls(passed):
-            self.transport.abort()
+            self.reset()
         elif not self.transport.is_closing():
             phase = self._phase_now()
             if (phase, self._requests) != self._phase:
@@ -278,6 +283,13 @@ class Connection(HttpToolsProtocol):
             self._taken, self._since_taken = 0, 0.0
         self._since_taken += passed
         return self._since_taken > self._door.limits.answer
+
+    def reset(self) -> None:
+        """End it at once, and say so: without this the kernel would go on holding what the peer does not take."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def refuse(self, status: int) -> None:
         """Answer this and close; only close when it would read as the answer to another request."""

@@ -1,5 +1,5 @@
 """The list and the threads with a million messages of 100,000 contacts: time of the pages, near and deep, and beside a
-stream of webhooks; and the weight of a page on the wire, cold. The yardstick is the query of the list, without its page."""
+stream of webhooks; and the weight of a page on the wire, cold. The yardstick is the list's query, without its page."""
 
 from __future__ import annotations
 

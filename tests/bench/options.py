@@ -15,4 +15,4 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def lasting(self, own: int) -> int:
         """Seconds for a part that lasts."""
-        return 3 if self.quick else self.seconds or own
+        return 2 if self.quick else self.seconds or own

@@ -28,8 +28,10 @@ def measure(options: Options) -> dict[str, object]:
         speech = asyncio.run(fill(installed, conversations, count))
         seconds = asyncio.run(learn(installed))
         with served(installed.data_dir, fsync_ms=options.fsync_ms) as process, Browser(process.port) as browser:
-            found = {kind: [browser.timed(f"/w/acme/inbox/list?v=all&q={quote(text)}", fragment=True)
-                            for text in _texts(speech, kind, rounds)] for kind in KINDS}
+            if "<mark>" not in browser.read(_address(speech.words[0]), fragment=True):
+                raise RuntimeError("the search does not find the most common word")
+            found = {kind: [browser.timed(_address(text), fragment=True) for text in _texts(speech, kind, rounds)]
+                     for kind in KINDS}
             lists = [browser.timed(LIST) for _ in range(rounds)]
     figures = {name: value for kind, times in found.items() for name, value in spread(kind, times).items()}
     worst = max(value for name, value in figures.items() if name.endswith("_p95_ms"))
@@ -37,6 +39,10 @@ def measure(options: Options) -> dict[str, object]:
     return {"messages": count, **figures, "worst_p95_ms": worst, "baseline_list_page_p50_ms": round(listed, 1),
             "ratio": round(worst / listed, 1), "indexed_messages_per_second": round(count / seconds),
             "must": {"worst_p95_ms": 100}, "reached": worst <= 100}
+
+
+def _address(typed: str) -> str:
+    return f"/w/acme/inbox/list?v=all&q={quote(typed)}"
 
 
 def _texts(speech: Speech, kind: str, count: int) -> list[str]:

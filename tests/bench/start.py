@@ -21,7 +21,7 @@ def measure(options: Options) -> dict[str, object]:
         installed = install(Path(folder) / "data", workspaces=workspaces)
         seconds, megabytes = [], []
         for _ in range(rounds):
-            with served(installed.data_dir) as process:
+            with served(installed.data_dir, fsync_ms=options.fsync_ms) as process:
                 seconds.append(process.seconds_to_ready)
                 time.sleep(1 if options.quick else 4)
                 megabytes.append(resident_megabytes(process.pid))
@@ -29,8 +29,8 @@ def measure(options: Options) -> dict[str, object]:
     ready = statistics.median(seconds)
     return {"ready_seconds": round(ready, 3), "ready_seconds_worst": round(max(seconds), 3),
             "idle_rss_mb": statistics.median(megabytes), "workspaces": workspaces,
-            "python_start_seconds": round(python, 3),
-            "ratio_to_python_start": round(ready / python, 1), "must": {"ready_seconds": 1.2, "idle_rss_mb": 110},
+            "baseline_python_itself_seconds": round(python, 3), "ratio": round(ready / python, 1),
+            "must": {"ready_seconds": 1.2, "idle_rss_mb": 110},
             "reached": ready <= 1.2 and statistics.median(megabytes) <= 110}
 
 

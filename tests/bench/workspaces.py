@@ -48,8 +48,9 @@ def measure(options: Options) -> dict[str, object]:
                 first, second = [browser.timed(page) for page in pages], [browser.timed(page) for page in pages]
             visited_megabytes = resident_megabytes(process.pid)
     opening = [before - after for before, after in zip(first, second, strict=True)]
-    return {"workspaces": count, "ready_seconds": round(ready, 2), "baseline_ready_with_one_seconds": round(baseline, 2),
-            "ratio": round(ready / baseline, 2), "first_look_through_all_seconds": round(busy, 1), "idle_rss_mb": idle,
+    return {"workspaces": count, "ready_seconds": round(ready, 2),
+            "baseline_ready_with_one_seconds": round(baseline, 2), "ratio": round(ready / baseline, 2),
+            "first_look_through_all_seconds": round(busy, 1), "idle_rss_mb": idle,
             f"rss_mb_after_{visited}_were_visited": visited_megabytes, "migrate_all_seconds": round(migrated, 1),
             "make_one_ms": round(made / count * 1000), "open_one_p50_ms": round(statistics.median(opening), 1),
             "open_one_p95_ms": round(percentile(opening, 0.95), 1),

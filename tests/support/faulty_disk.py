@@ -11,6 +11,7 @@ import mmap
 import os
 import struct
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +19,8 @@ from typing import BinaryIO
 import msgspec
 
 SOURCE = Path(__file__).with_suffix(".c")
-CACHE = Path(__file__).resolve().parents[1] / "output" / "faulty_disk"
+# Not in the checkout: LD_PRELOAD ends a path at a space, and the path of a checkout may hold one.
+CACHE = Path(tempfile.gettempdir()) / f"chime-test-shims-{os.getuid()}"
 _SWITCHES = struct.Struct("=5q")
 _RECORD = struct.Struct("=IIqB7x")
 

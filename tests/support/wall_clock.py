@@ -11,10 +11,12 @@ import mmap
 import os
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 SOURCE = Path(__file__).with_suffix(".c")
-CACHE = Path(__file__).resolve().parents[1] / "output" / "wall_clock"
+# Not in the checkout: LD_PRELOAD ends a path at a space, and the path of a checkout may hold one.
+CACHE = Path(tempfile.gettempdir()) / f"chime-test-shims-{os.getuid()}"
 _OFFSET = struct.Struct("=q")
 
 
