@@ -49,8 +49,14 @@ class Peer(asyncio.Protocol):
         sock.setblocking(False)
         if not self.habit.reads:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
-        await loop.sock_connect(sock, ("127.0.0.1", port))
-        self._transport, _ = await loop.create_connection(lambda: self, sock=sock)
+        self._begun = time.monotonic()
+        try:
+            await loop.sock_connect(sock, ("127.0.0.1", port))
+            self._transport, _ = await loop.create_connection(lambda: self, sock=sock)
+        except OSError:  # accepted and reset before the loop got to it: there are too many, and this one had to go
+            sock.close()
+            self.connection_lost(None)
+            return
         if self.habit.asks_first:
             self._transport.write(self.habit.asks_first)
             await self._answered.wait()
