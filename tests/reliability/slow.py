@@ -79,7 +79,9 @@ class Peer(asyncio.Protocol):
         self.taken += len(data)
         if len(self.answer) < 4_096:
             self.answer += data
-        self._answered.set()
+        head, found, rest = self.answer.lower().partition(b"\r\n\r\n")
+        if found and len(rest) >= int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0] or 0):
+            self._answered.set()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.seconds = time.monotonic() - self._begun

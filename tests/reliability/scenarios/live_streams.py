@@ -156,10 +156,11 @@ def _check_heard(watch: Watch, crowd: Crowd, posted: dict[int, list[float]]) -> 
 
 async def _stalled_are_closed(watch: Watch, crowd: Crowd) -> None:
     begun = time.monotonic()
-    sockets = len(crowd.attentive) + 40
-    while crowd.appliance.descriptors() > sockets + 200 and time.monotonic() - begun < STALLED_ARE_GONE_AFTER:
-        await asyncio.sleep(0.5)
-    open_still = await _streams(crowd.appliance) - len(crowd.attentive)
+    open_still = len(crowd.stalled)
+    while open_still > 0 and time.monotonic() - begun < STALLED_ARE_GONE_AFTER:
+        await asyncio.sleep(1)
+        open_still = await _streams(crowd.appliance) - len(crowd.attentive)
+    watch.figures["stalled_gone_after_the_last_event_seconds"] = round(time.monotonic() - begun)
     watch.figures["stalled_still_open"] = open_still
     watch.expect(open_still <= 0, f"{open_still} browsers that read nothing still hold their stream")
 
