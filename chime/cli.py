@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,17 @@ from typing import Any
 
 import msgspec
 
-from chime import __version__
+from chime import (
+    __version__,
+    cli_audit,
+    cli_backups,
+    cli_keys,
+    cli_members,
+    cli_releases,
+    cli_sign_in,
+    cli_users,
+    cli_workspaces,
+)
 from chime.config import Config, load
 from chime.errors import ChimeError, StartRefused
 
@@ -32,7 +43,7 @@ def run(arguments: list[str] | None = None) -> int:
 
         log.configure(config.log_format, config.log_level)
         command: Command = options.command
-        return command(options, config)
+        return command(options, _settled(config))
     except ChimeError as error:
         print(f"chime: {error}", file=sys.stderr)
         return 1
@@ -40,6 +51,15 @@ def run(arguments: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+
+
+def _settled(config: Config) -> Config:
+    """With what was set in the browser. Where there is nothing yet, what finds out is not even loaded."""
+    if not (config.data_dir / "control.db").exists():
+        return config
+    from chime.workspaces.kept_settings import settled
+
+    return settled(config)
 
 
 def _say(options: argparse.Namespace, data: object, text: str) -> None:
@@ -74,12 +94,29 @@ def show_config(options: argparse.Namespace, config: Config) -> int:
 
 
 def serve(options: argparse.Namespace, config: Config) -> int:
-    from chime.serve import prepare, start
-    from chime.workspaces import KeyRing, find_master_key
+    # Nearly all that is made until it is ready stays: the collector would look through it a hundred times, a quarter of
+    # the time a start takes. `settle_memory` turns it on again.
+    gc.disable()
+    from chime.serve import listen, prepare, start
+    from chime.setup import is_set_up, keys_of
+    from chime.workspaces.presence import guest
 
-    keys = KeyRing(find_master_key(config.data_dir, config.master_key))
-    prepare(config, keys)
-    start(config, keys)
+    sock = None
+    if not is_set_up(config):
+        from chime.first_run_commands import first_run
+
+        sock = listen(config)
+        if not first_run(config, sock):
+            return 0
+        config = _settled(config)
+    else:
+        from chime.first_run import forget_announcement
+
+        forget_announcement(config.data_dir)
+    with guest(config.data_dir):
+        keys = keys_of(config)
+        prepare(config, keys)
+    start(config, keys, sock=sock)
     return 0
 
 
@@ -92,7 +129,7 @@ def demo(options: argparse.Namespace, config: Config) -> int:
 
 
 def init(options: argparse.Namespace, config: Config) -> int:
-    from chime.setup import initialise
+    from chime.setup import initialise, recovery_sheet, write_secretly
 
     made = asyncio.run(initialise(config, email=options.email, name=options.name, workspace=options.workspace,
                                   password=_secret(options.password_file, "password-file")))
@@ -101,30 +138,15 @@ def init(options: argparse.Namespace, config: Config) -> int:
     if made.key_path is not None:
         answer["master_key_file"] = str(made.key_path)
         lines.append(f"The master key is in {made.key_path}. Copy it to a safe place: without it nothing can be read.")
+    if options.recovery_sheet is not None:
+        write_secretly(Path(options.recovery_sheet), recovery_sheet(config))
+        lines.append(f"The recovery sheet is in {options.recovery_sheet}: print it, lock it away, delete the file.")
+    else:
+        lines.append("`chime keys sheet --output FILE` writes a recovery sheet: the key and the steps of a restore.")
     if made.password is not None:
         answer["password"] = made.password
         lines.append(f"Password: {made.password}")
     _say(options, answer, "\n".join(lines))
-    return 0
-
-
-def workspace_create(options: argparse.Namespace, config: Config) -> int:
-    from chime.setup import new_workspace
-
-    made = asyncio.run(new_workspace(config, options.name))
-    _say(options, {"workspace_id": made.id}, f"Workspace {made.name} ({made.id}) is ready.")
-    return 0
-
-
-def workspace_list(options: argparse.Namespace, config: Config) -> int:
-    from chime.setup import opened
-
-    async def rows() -> list[Any]:
-        async with opened(config) as (control, _):
-            return await control.workspaces()
-
-    found = asyncio.run(rows())
-    _say(options, {"items": found}, "\n".join(f"{row.id}  {row.state:8} {row.name}" for row in found) or "none")
     return 0
 
 
@@ -155,7 +177,7 @@ def channel_list(options: argparse.Namespace, config: Config) -> int:
 
 
 def channel_check(options: argparse.Namespace, config: Config) -> int:
-    from chime.channel_check import examine_channels
+    from chime.doctor_commands import examine_channels
 
     checks = asyncio.run(examine_channels(config, options.workspace, options.channel))
     return _report(options, checks)
@@ -169,23 +191,10 @@ def channel_remove(options: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def api_key_create(options: argparse.Namespace, config: Config) -> int:
-    from chime.setup import new_api_key
-
-    made = asyncio.run(new_api_key(config, options.workspace, options.name, options.scopes))
-    _say(options, made, f"{made.key}\nThis is the only time the key is shown.")
-    return 0
-
-
 def migrate(options: argparse.Namespace, config: Config) -> int:
-    from chime.setup import opened
-    from chime.workspaces import migrate_all
+    from chime.releases.migrating import bring_up_to_date, show_progress
 
-    async def work() -> dict[str, int]:
-        async with opened(config) as (control, _):
-            return await migrate_all(config.data_dir, control, check_only=options.check)
-
-    found = asyncio.run(work())
+    found = asyncio.run(bring_up_to_date(config, check_only=options.check, progress=show_progress))
     failed = sorted(name for name, steps in found.items() if steps < 0)
     waiting = sum(steps for steps in found.values() if steps > 0)
     words = f"{waiting} steps missing" if options.check else f"{waiting} steps applied"
@@ -196,7 +205,7 @@ def migrate(options: argparse.Namespace, config: Config) -> int:
 
 
 def doctor(options: argparse.Namespace, config: Config) -> int:
-    from chime.doctor import examine
+    from chime.doctor_commands import examine
 
     return _report(options, asyncio.run(examine(config)))
 
@@ -213,9 +222,10 @@ def prove_inbox(options: argparse.Namespace, config: Config) -> int:
 
 def _report(options: argparse.Namespace, checks: list[Any]) -> int:
     ok = all(check.ok for check in checks)
-    lines = [f"{'ok ' if check.ok else 'BAD'}  {check.name}: {check.detail}"
+    marks = {"ok": "ok ", "warn": "!  ", "fail": "BAD", "skipped": "-  "}
+    lines = [f"{marks[check.state]}  {check.name}: {check.detail}"
              + (f"\n     {check.what_to_do}" if check.what_to_do else "") for check in checks]
-    _say(options, {"ok": ok, "checks": checks}, "\n".join(lines))
+    _say(options, {"ok": ok, "checks": [check.told() for check in checks]}, "\n".join(lines))
     return 0 if ok else 1
 
 
@@ -239,12 +249,18 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("--email", "--name", "--workspace"):
         first.add_argument(name, required=True)
     first.add_argument("--password-file", metavar="FILE")
-    _workspace_commands(commands, add)
+    first.add_argument("--recovery-sheet", metavar="FILE", help="write a recovery sheet, to be printed")
+    cli_workspaces.add_commands(commands, add, _say)
     _channel_commands(commands, add)
-    keys = commands.add_parser("api-key", help="keys for scripts").add_subparsers(required=True, metavar="VERB")
-    key = add(keys, "create", api_key_create, "make a key; it is shown once")
-    for name in ("--workspace", "--name", "--scopes"):
-        key.add_argument(name, required=True)
+    cli_audit.add_commands(commands, add, _say)
+    users = commands.add_parser("user", help="people").add_subparsers(required=True, metavar="VERB")
+    cli_members.add_member_verbs(users, add, _say)
+    cli_users.add_user_verbs(users, add, _say)
+    cli_sign_in.add_sign_in_verbs(users, add, _say)
+    cli_keys.add_key_commands(commands, add, _say)
+    cli_keys.add_api_key_commands(commands, add, _say)
+    cli_releases.add_commands(commands, add, _say)
+    cli_backups.add_commands(commands, add, _say)
     add(commands, "migrate", migrate, "bring every file up to date").add_argument("--check", action="store_true")
     add(commands, "doctor", doctor, "check the installation")
     proof = add(commands, "prove-inbox", prove_inbox, "account for everything that Meta delivered")
@@ -256,12 +272,6 @@ def _parser() -> argparse.ArgumentParser:
     add(commands, "config", show_config, "show every option and where its value comes from")
     add(commands, "version", version, "show the version")
     return parser
-
-
-def _workspace_commands(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> None:
-    verbs = commands.add_parser("workspace", help="workspaces").add_subparsers(required=True, metavar="VERB")
-    add(verbs, "create", workspace_create, "make a workspace").add_argument("--name", "--workspace", required=True)
-    add(verbs, "list", workspace_list, "show the workspaces")
 
 
 def _channel_commands(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -45,8 +45,7 @@ class Clock:
 
 def rfc3339(at: int) -> str:
     """Unix milliseconds as the API writes them: `2026-11-21T02:42:25.120Z`."""
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
+    return f"{datetime.fromtimestamp(at // 1000, UTC).isoformat()[:19]}.{at % 1000:03d}Z"
 
 
 def from_rfc3339(text: str) -> int:

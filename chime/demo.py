@@ -13,19 +13,23 @@ from pathlib import Path
 import msgspec
 from litestar import Litestar
 
-from chime.accounts.pages import DEMO_EMAIL, DEMO_PASSWORD
+from chime import prices
+from chime.accounts.sign_in_pages import DEMO_EMAIL, DEMO_PASSWORD
 from chime.app import create_app
 from chime.channels import NewChannel
+from chime.clock import DAY, rfc3339
 from chime.config import Config
 from chime.errors import StartRefused
 from chime.ids import Ids
 from chime.message_templates import SYNC
+from chime.prices import MARKETS, Category, NewCard, Rate
 from chime.security.permissions import SYSTEM
+from chime.security.scope import EVERYTHING
 from chime.serve import address_of, listen, prepare, start
-from chime.setup import connect, initialise, opened
+from chime.setup import connect, initialise, keys_of, opened
 from chime.simulator import Number, Simulator, seed
 from chime.web.services import Services
-from chime.workspaces import KeyRing, find_master_key, make_master_key
+from chime.workspaces.keys import key_file, make_master_key
 
 WORKSPACE = "Harbour Pottery"
 NUMBER = Number(phone_number_id="411222333444555", waba_id="377001122334455", display_phone_number="+1 555-010-0200",
@@ -54,7 +58,7 @@ def run(config: Config, *, throw_away: bool, any_port: bool) -> None:
         config = msgspec.structs.replace(config, demo=True, graph_url=f"{address}/simulator/graph",
                                          public_url=config.public_url or address)
         world = asyncio.run(_prepare(config))
-        keys = KeyRing(find_master_key(config.data_dir, config.master_key))
+        keys = keys_of(config)
         prepare(config, keys)
         demo = _Demo(config, world, address)
         start(config, keys, sock=sock, make_app=demo.make_app, started=demo.begin)
@@ -75,7 +79,7 @@ async def _prepare(config: Config) -> _World:
     if (config.data_dir / "control.db").exists():
         return await _read_back(config)
     if config.master_key is None:
-        make_master_key(config.data_dir, Ids().random(32))
+        make_master_key(key_file(config.data_dir), Ids().random(32))
     await initialise(config, email=DEMO_EMAIL, name="Demo Owner", workspace=WORKSPACE, password=DEMO_PASSWORD)
     ids = Ids()
     secrets = {"app_secret": ids.token(24), "verify_token": ids.token(12), "access_token": f"EAA{ids.token(24)}"}
@@ -139,7 +143,17 @@ class _Demo:
         await services.runner.idle()
         people = await accounts.members(services.control.db, workspace_id)
         async with services.registry.use(workspace_id) as workspace:
-            rows = await inbox.conversations(workspace.db, inbox.View.UNASSIGNED, user_id="")
+            rows = await inbox.conversations(workspace.db, EVERYTHING, inbox.View.UNASSIGNED, user_id="")
             async with workspace.write(SYSTEM) as tx:
+                await prices.create(tx, _sample_card(services.clock.now()))
                 for row in rows[:5:2]:
                     await inbox.assign(tx, row.id, assignee_id=people[0].id, assignee_name=people[0].name)
+
+
+def _sample_card(now: int) -> NewCard:
+    """Prices to see where they are shown: the same everywhere, so that nobody takes them for Meta's, and called a
+    sample wherever they stand."""
+    amounts = {Category.MARKETING: 40_000, Category.UTILITY: 10_000, Category.AUTHENTICATION: 10_000}
+    return NewCard(currency="USD", valid_from=rfc3339(now - 30 * DAY)[:10], name="Sample", is_sample=True, rates=[
+        Rate(market=market, category=category, price_micros=micros) for market in MARKETS
+        for category, micros in amounts.items()])

@@ -6,8 +6,12 @@ they were made and tell nothing else. People and scripts treat them as opaque.
 
 from __future__ import annotations
 
+import re
 import secrets
+import zlib
 
+_KEY = re.compile(r"chime_([0-9a-z]{8})_[A-Za-z0-9_-]{43}([0-9A-Za-z]{6})")
+_SIXTY_TWO = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -27,11 +31,38 @@ class Ids:
         """A short opaque name for an address: lower-case letters and digits without look-alikes."""
         return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
+    def api_key(self) -> str:
+        """A key for a script: `chime_`, 8 characters that may be shown, a secret of 256 bits, and a checksum by which
+        it is known for one of ours wherever it turns up (in a log, in somebody's repository)."""
+        start = f"chime_{self.code(8)}_{self.token(32)}"
+        return start + _checksum(start)
+
     def random(self, size: int) -> bytes:
         """`size` random bytes."""
         return secrets.token_bytes(size)
 
 
+def time_of_id(at: int) -> str:
+    """How every id of this moment begins."""
+    return "".join(_ALPHABET[(at >> shift) & 31] for shift in range(45, -1, -5))
+
+
 def is_id(text: str) -> bool:
     """Whether `text` has the form of an id; says nothing of whether it exists."""
     return len(text) == 26 and all(character in _ALPHABET for character in text)
+
+
+def public_part(key: str) -> str | None:
+    """The part of an API key that may be shown; None for what is none, or mistyped. Keys from before it had one are
+    none of these."""
+    found = _KEY.fullmatch(key)
+    return found[1] if found and _checksum(key[:-6]) == found[2] else None
+
+
+def _checksum(text: str) -> str:
+    """CRC-32 as six characters."""
+    value, letters = zlib.crc32(text.encode()), ""
+    for _ in range(6):
+        value, digit = divmod(value, 62)
+        letters = _SIXTY_TWO[digit] + letters
+    return letters

@@ -10,15 +10,47 @@ import json
 import logging
 import re
 import sys
+from collections import Counter
 from typing import Any
 
-_SECRET = re.compile(r"EAA[A-Za-z0-9]{20,}|chime_[A-Za-z0-9_-]{20,}|Bearer\s+\S+|wamid\.[A-Za-z0-9+/=_-]+")
-_NUMBER = re.compile(r"(?<![\w.:-])\+?\d{9,15}(?![\w.:-])")
+# What each looks like: Meta's access tokens, our API keys, bearer tokens, Meta's message ids, keys and hashes in hex.
+_SECRETS = (
+    ("meta_token", re.compile(r"EAA[A-Za-z0-9]{20,}")),
+    ("api_key", re.compile(r"chime_[A-Za-z0-9_-]{20,}")),
+    ("bearer", re.compile(r"Bearer\s+\S+")),
+    ("wamid", re.compile(r"wamid\.[A-Za-z0-9+/=_-]+")),
+    ("hex", re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{32,}(?![0-9A-Za-z])")),
+)
+# Digits as people write a number. Dates and addresses of machines have fewer, or dots and colons between them.
+_NUMBER = re.compile(r"(?<![\w.:/-])\+?\d(?:[ ()-]{0,2}\d){8,14}(?![\w.:-])")
+
+
+class Net:
+    """The second net: masks what looks like a secret or a number in anything that is about to be logged. The first is
+    that nobody hands such a thing to the log; so `caught` counts what slipped through that one."""
+
+    def __init__(self) -> None:
+        self.caught: Counter[str] = Counter()
+
+    def clean(self, text: str) -> str:
+        """`text` without anything that looks like a token, a key, a message id of Meta's or a phone number."""
+        for kind, form in _SECRETS:
+            text, count = form.subn("[secret]", text)
+            if count:
+                self.caught[kind] += count
+        text, count = _NUMBER.subn("[number]", text)
+        if count:
+            self.caught["number"] += count
+        return text
+
+
+# One for the process, as logging itself is.
+net = Net()
 
 
 def redact(text: str) -> str:
-    """`text` without anything that looks like a token, a message id of Meta's or a phone number."""
-    return _NUMBER.sub("[number]", _SECRET.sub("[secret]", text))
+    """`text` as it may be logged."""
+    return net.clean(text)
 
 
 class Log:
@@ -28,17 +60,25 @@ class Log:
         self._logger = logging.getLogger(f"chime.{name}")
 
     def info(self, event: str, **fields: Any) -> None:
-        self._logger.info(event, extra={"fields": fields})
+        self._logger.info(event, extra={"fields": _clean(fields)})
 
     def warning(self, event: str, **fields: Any) -> None:
-        self._logger.warning(event, extra={"fields": fields})
+        self._logger.warning(event, extra={"fields": _clean(fields)})
 
     def error(self, event: str, error: BaseException | None = None, **fields: Any) -> None:
         """Something failed. Of the exception only its type and place are written: its message may hold input."""
         if error is not None:
             fields["error"] = type(error).__name__
             fields["at"] = _place(error)
-        self._logger.error(event, extra={"fields": fields})
+        self._logger.error(event, extra={"fields": _clean(fields)})
+
+
+def _clean(fields: dict[str, Any]) -> dict[str, Any]:
+    """Numbers and words that are ours go through; of anything else, which might have a text form that tells too much,
+    only its type is written."""
+    return {key: redact(value) if isinstance(value, str) else value
+            if value is None or isinstance(value, int | float) else f"<{type(value).__name__}>"
+            for key, value in fields.items()}
 
 
 def _place(error: BaseException) -> str:
@@ -59,15 +99,20 @@ class _Formatter(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, Any] = dict(getattr(record, "fields", {}))
-        event = redact(record.getMessage())
+        clean: dict[str, Any] = dict(getattr(record, "fields", {}))
+        event = _visible(redact(record.getMessage()))
         moment = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
-        clean = {key: redact(value) if isinstance(value, str) else value for key, value in fields.items()}
         if self._as_json:
             line = {"time": moment, "level": record.levelname.lower(), "source": record.name, "event": event, **clean}
             return json.dumps(line, default=str)
-        tail = " ".join(f"{key}={value}" for key, value in clean.items())
+        tail = " ".join(f"{key}={_visible(str(value))}" for key, value in clean.items())
         return f"{moment} {record.levelname.lower():7} {record.name}: {event} {tail}".rstrip()
+
+
+def _visible(text: str) -> str:
+    """Without line breaks, escape sequences and marks that turn the direction of writing: terminals obey those."""
+    return text if text.isprintable() else "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def configure(form: str, level: str) -> None:

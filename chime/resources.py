@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 
 def _beside() -> Traversable:
@@ -28,6 +29,12 @@ def template_names() -> Iterator[str]:
     for name, path in _walk(_beside() / "templates"):
         if path.name.endswith((".html", ".xml", ".txt")):
             yield name
+
+
+def template_folder() -> Path | None:
+    """Where the templates lie, when they are files of their own."""
+    folder = _beside() / "templates"
+    return folder if isinstance(folder, Path) and folder.is_dir() else None
 
 
 def static_files() -> dict[str, bytes]:

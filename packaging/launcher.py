@@ -53,6 +53,10 @@ if sys.version_info[:2] not in PYTHONS:
     refuse(f"this file runs on Python 3.11, 3.12 and 3.13; {sys.executable} is {sys.version.split()[0]}")
 if os.uname().machine != MACHINE:
     refuse(f"this file is for {MACHINE} machines; this one is {os.uname().machine}")
+if sys.argv[1:2] == ["--lay-out"]:
+    from _layout import main  # inside the archive
+
+    sys.exit(main(sys.argv[2:]))
 if not os.environ.get("SHIV_ROOT"):
     os.environ["SHIV_ROOT"] = unpack_root()
 

@@ -17,21 +17,51 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import write_po
 
+from chime.web import errors as error_pages
+from chime.whatsapp.error_table import ERROR_RULES
+from chime.whatsapp.errors import every_rule
+
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "chime" / "locale" / "chime.pot"
 SAID_BY = {"Invalid", "field", "Refused", "NotFound", "Conflict", "Forbidden", "NotSignedIn", "TooMany", "BadRequest",
-           "NotFromHere", "DiskNearlyFull", "words", "gettext"}
+           "NotFromHere", "DiskNearlyFull", "Unavailable", "words", "gettext"}
+
+# What makes something with a name: its `words` and what it says `about` it.
+NAMED_BY = {"Section", "Named", "Topic", "_may", "Claim", "Group", "Unclaimed"}
 
 
 def texts_of_python(path: Path) -> Iterator[tuple[int, str]]:
-    """The last fixed text of each call that says something to a person."""
+    """The last fixed text of each call that says something to a person, and what something is called (`words=`)."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ClassDef) and "simulator" not in path.parts:
+            yield from _title(node)
+        if isinstance(node, ast.Tuple) and "simulator" not in path.parts:
+            yield from _problem(node)
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         texts = [part.value for part in node.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
-        if name in SAID_BY and texts and " " in texts[-1]:
+        # An error's first text may be the name of a field; what is looked up in words is always a text.
+        if name in SAID_BY and texts and (" " in texts[-1] or name in ("words", "gettext")):
             yield node.lineno, texts[-1]
+        for keyword in node.keywords:
+            if name in NAMED_BY and keyword.arg in ("words", "about") and isinstance(keyword.value, ast.Constant):
+                yield node.lineno, keyword.value.value
+
+
+def _title(made: ast.ClassDef) -> Iterator[tuple[int, str]]:
+    """What the page of an error has as its heading: the `title` of a kind of error."""
+    for part in made.body:
+        if isinstance(part, ast.Assign) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str) \
+                and any(isinstance(target, ast.Name) and target.id == "title" for target in part.targets):
+            yield part.lineno, part.value.value
+
+
+def _problem(pair: ast.Tuple) -> Iterator[tuple[int, str]]:
+    """What is wrong with a field: its name and a sentence, gathered with others for one Invalid."""
+    field, said = (*(part.value if isinstance(part, ast.Constant) else "" for part in pair.elts), "", "")[:2]
+    if len(pair.elts) == 2 and isinstance(said, str) and " " in said and said.endswith(".") and " " not in str(field):
+        yield pair.lineno, said
 
 
 def catalogue() -> Catalog:
@@ -44,6 +74,11 @@ def catalogue() -> Catalog:
     for path in sorted((ROOT / "chime").rglob("*.py")):
         for line, text in texts_of_python(path):
             found.add(text, locations=[(str(path.relative_to(ROOT)), line)])
+    for rule in [rule for _, rule in every_rule()] + list(ERROR_RULES.values()):
+        for text in (rule.title, rule.what_to_do):
+            found.add(text, locations=[("chime/whatsapp/error_table.py", 1)])
+    for text in error_pages.texts():
+        found.add(text, locations=[("chime/web/errors.py", 1)])
     return found
 
 

@@ -33,7 +33,7 @@ class ChannelAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**same, created_at=rfc3339(channel.created_at))
 
 
-@get("/api/v1/channels", opt=api(Permission.INBOX_READ, Operation(
+@get("/api/v1/channels", opt=api(Permission.CHANNELS_READ, Operation(
     tag="channels", summary="List channels", description="The numbers you write from, the oldest first.",
     answer=Page[ChannelAnswer], parameters=PAGED,
     response_example={"items": [{

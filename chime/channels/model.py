@@ -23,6 +23,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str
     paused_until: int | None
     created_at: int
+    access_token_last_four: str = ""
 
     @property
     def title(self) -> str:

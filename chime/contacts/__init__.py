@@ -17,11 +17,29 @@ from chime.contacts.actions import (
     remove_tag,
     update_identity,
 )
+from chime.contacts.custom_fields import CustomField, FieldKind, FieldSubject, checked_values, shown_values
+from chime.contacts.field_queries import FieldMatch, custom_fields, held_with_value
+from chime.contacts.forgetting import (
+    Identity,
+    forget,
+    identities,
+    keep_refusal,
+    mark,
+    marking_key,
+    refused_marketing,
+    same_person,
+)
+from chime.contacts.merging import Choice, merge, stricter
 from chime.contacts.model import Consent, Contact, NewContact, Tag, check_user_id, normalise_phone
+from chime.contacts.numbers import reveal_number
+from chime.contacts.owners import owner_ids, release, set_owner
 from chime.contacts.queries import by_identity, contact, contacts_page, find, tags, tags_page
 
 __all__ = [
-    "Consent", "Contact", "NewContact", "Recognised", "Tag", "add_tag", "by_identity", "check_user_id", "contact",
-    "contacts_page", "create", "create_tag", "delete", "edit", "find", "normalise_phone", "recognise",
-    "recognise_group", "record_consent", "remove_tag", "tags", "tags_page", "update_identity",
+    "Choice", "Consent", "Contact", "CustomField", "FieldKind", "FieldMatch", "FieldSubject", "Identity",
+    "NewContact", "Recognised", "Tag", "add_tag", "by_identity", "check_user_id", "checked_values", "contact",
+    "contacts_page", "create", "create_tag", "custom_fields", "delete", "edit", "find", "forget", "held_with_value",
+    "identities", "keep_refusal", "mark", "marking_key", "merge", "normalise_phone", "owner_ids", "recognise",
+    "recognise_group", "record_consent", "refused_marketing", "release", "remove_tag", "reveal_number",
+    "same_person", "set_owner", "shown_values", "stricter", "tags", "tags_page", "update_identity",
 ]

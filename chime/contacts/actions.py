@@ -7,9 +7,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from chime.contacts import queries
+from chime.contacts import field_queries, queries
+from chime.contacts.custom_fields import FieldKind, FieldSubject, checked_values
+from chime.contacts.forgetting import refused_before
 from chime.contacts.model import Consent, NewContact, Tag, check_fields, check_user_id, normalise_phone
 from chime.errors import Conflict, Invalid, NotFound
+from chime.security.scope import EVERYTHING
 from chime.whatsapp import Person
 from chime.workspaces import Transaction
 from chime.workspaces.workspace import CONSENT_EVENT
@@ -39,10 +42,11 @@ async def recognise(tx: Transaction, person: Person) -> Recognised:
         contact_id = await tx.value("SELECT id FROM contact WHERE parent_user_id = ?", person.parent_user_id)
     if contact_id is None:
         contact_id = await _new(tx)
+        await _heed_earlier_refusal(tx, contact_id, person)
     present = await _without_former(tx, person, phone_owner, user_owner)
     absorbed = (user_owner,) if phone_owner and user_owner and phone_owner != user_owner else ()
     for gone in absorbed:
-        await _absorb(tx, kept=contact_id, gone=gone)
+        await absorb(tx, kept=contact_id, gone=gone)
     await _remember(tx, contact_id, present)
     return Recognised(contact_id, absorbed)
 
@@ -52,6 +56,12 @@ async def _new(tx: Transaction, *, listed: bool = True) -> str:
     await tx.execute("INSERT INTO contact (id, created_at, updated_at, deleted_at) VALUES (?, ?, ?, ?)",
                      contact_id, tx.now, tx.now, None if listed else tx.now)
     return contact_id
+
+
+async def _heed_earlier_refusal(tx: Transaction, contact_id: str, person: Person) -> None:
+    """Somebody who said no to marketing and was forgotten is back: the no still counts."""
+    if await refused_before(tx, person):
+        await _decided(tx, contact_id, Consent.OPTED_OUT, source="before they were forgotten", evidence="", at=tx.now)
 
 
 async def _without_former(tx: Transaction, person: Person, phone_owner: str | None, user_owner: str | None) -> Person:
@@ -87,17 +97,17 @@ async def _lead(tx: Transaction, contact_id: str, person: Person) -> None:
                              "WHERE contact_id <> excluded.contact_id", kind, value, contact_id, tx.now)
 
 
-async def _absorb(tx: Transaction, *, kept: str, gone: str) -> None:
+async def absorb(tx: Transaction, *, kept: str, gone: str) -> None:
     """Two contacts turned out to be one person. Threads are moved by the inbox, which reads who absorbed whom."""
-    phone, user_id, parent_user_id, name, fields, consent, consent_at = (await tx.rows(
-        "SELECT phone, user_id, parent_user_id, name, fields_json, marketing_consent, consent_at FROM contact "
-        "WHERE id = ?", gone))[0]
+    phone, user_id, parent_user_id, name, fields, consent, consent_at, owner = (await tx.rows(
+        "SELECT phone, user_id, parent_user_id, name, fields_json, marketing_consent, consent_at, owner_id "
+        "FROM contact WHERE id = ?", gone))[0]
     await tx.execute("UPDATE contact SET phone = NULL, user_id = NULL, parent_user_id = NULL, deleted_at = ? "
                      "WHERE id = ?", tx.now, gone)
     await tx.execute("UPDATE contact SET phone = coalesce(phone, ?2), user_id = coalesce(user_id, ?3), "
                      "parent_user_id = coalesce(parent_user_id, ?4), name = CASE name WHEN '' THEN ?5 ELSE name END, "
-                     "fields_json = json_patch(?6, fields_json) WHERE id = ?1",
-                     kept, phone, user_id, parent_user_id, name, fields)
+                     "fields_json = json_patch(?6, fields_json), owner_id = coalesce(owner_id, ?7) WHERE id = ?1",
+                     kept, phone, user_id, parent_user_id, name, fields, owner)
     # Of two consents the refusal counts: nobody is written to who said no under either name.
     await tx.execute("UPDATE contact SET consent_at = coalesce(max(consent_at, ?3), consent_at, ?3), "
                      "marketing_consent = CASE WHEN ?2 = 'opted_out' OR marketing_consent = 'unknown' THEN ?2 "
@@ -124,9 +134,12 @@ async def update_identity(tx: Transaction, *, known: Person, new: Person) -> Rec
         if present.is_known or absorbed:
             await _give_up_ids(tx, contact_id, new)
         for gone in absorbed:
-            await _absorb(tx, kept=contact_id, gone=gone)
+            await absorb(tx, kept=contact_id, gone=gone)
     else:
-        contact_id = owners[1] or owners[0] or await _new(tx, listed=False)
+        contact_id = owners[1] or owners[0]
+        if contact_id is None:
+            contact_id = await _new(tx, listed=False)
+            await _heed_earlier_refusal(tx, contact_id, new)
     await _lead(tx, contact_id, known)
     await _lead(tx, contact_id, new)
     await tx.execute("UPDATE contact SET phone = coalesce(?2, phone), user_id = coalesce(?3, user_id), "
@@ -153,11 +166,11 @@ async def create(tx: Transaction, new: NewContact) -> str:
     if not new.phone and not new.user_id:
         wrong.append(("phone", "Give a phone number or a WhatsApp user id."))
     name = _checked(wrong, _checked_name, new.name)
-    fields = _checked(wrong, check_fields, new.fields)
+    fields = await _checked_fields(tx, wrong, new.fields, {})
     _checked(wrong, _checked_tags, new.tags)
     if wrong:
         raise Invalid(wrong)
-    if await queries.find(tx, phone=phone) or await queries.find(tx, user_id=user_id):
+    if await queries.find(tx, EVERYTHING, phone=phone) or await queries.find(tx, EVERYTHING, user_id=user_id):
         raise Conflict("There is a contact with this number or user id already.")
     contact_id = (await recognise(tx, Person(phone=phone, user_id=user_id))).contact_id
     await tx.execute("UPDATE contact SET name = ?, fields_json = ? WHERE id = ?",
@@ -177,16 +190,26 @@ def _checked(wrong: list[tuple[str, str]], check: Callable[[G], T], given: G) ->
     return None
 
 
+async def _checked_fields(tx: Transaction, wrong: list[tuple[str, str]], given: dict[str, Any],
+                          known: dict[str, Any]) -> dict[str, Any]:
+    """What is known with what is given laid over it, each value as its definition wants it."""
+    defined = await field_queries.custom_fields(tx, FieldSubject.CONTACT)
+    checked = _checked(wrong, lambda values: checked_values(defined, values, known), given) or {}
+    merged = {key: value for key, value in (known | checked).items() if value is not None}
+    lists = {field.key for field in defined if field.kind is FieldKind.MULTI_SELECT}
+    _checked(wrong, lambda values: check_fields(values, lists=lists), merged)
+    return merged
+
+
 async def edit(tx: Transaction, contact_id: str, *, name: str | None = None, fields: dict[str, Any] | None = None,
                tag_names: Sequence[str] | None = None) -> None:
     """Change what is given. A field set to null is removed. Raises NotFound, Invalid."""
     found = await queries.contact(tx, contact_id)
     if found is None:
         raise NotFound("There is no such contact.")
-    merged = {key: value for key, value in (found.fields | (fields or {})).items() if value is not None}
     wrong: list[tuple[str, str]] = []
     checked_name = _checked(wrong, _checked_name, name or "")
-    _checked(wrong, check_fields, merged)
+    merged = await _checked_fields(tx, wrong, fields or {}, found.fields)
     _checked(wrong, _checked_tags, tag_names or ())
     if wrong:
         raise Invalid(wrong)
@@ -288,7 +311,11 @@ async def record_consent(tx: Transaction, contact_id: str, marketing: Consent, *
         raise Invalid.field("source", "Say in 1 to 200 characters where the person agreed or refused.")
     if len(evidence) > 2000:
         raise Invalid.field("evidence", "At most 2,000 characters.")
-    at = at or tx.now
+    await _decided(tx, contact_id, marketing, source=source, evidence=evidence, at=at or tx.now)
+
+
+async def _decided(tx: Transaction, contact_id: str, marketing: Consent, *, source: str, evidence: str, at: int
+                   ) -> None:
     tx.journal(CONSENT_EVENT, contact_id, marketing.value, source, evidence, at)
     await tx.execute("INSERT INTO consent_event (id, contact_id, marketing, source, evidence, actor_name, at) "
                      "VALUES (?, ?, ?, ?, ?, ?, ?)",

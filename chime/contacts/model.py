@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from chime.errors import Invalid
+from chime.phone import Phone
 
 # Meta: two letters, a dot, perhaps `ENT.`, then up to 128 alphanumerics. Nothing else may be read out of it.
 USER_ID = re.compile(r"^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$")
@@ -28,13 +30,13 @@ class Tag(msgspec.Struct, frozen=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """`phone` is digits without `+`; `user_id` is Meta's business-scoped user id."""
+    """`user_id` is Meta's business-scoped user id; `owner_id` the member who looks after them."""
 
     id: str
     name: str
     profile_name: str
     username: str
-    phone: str | None
+    phone: Phone | None
     user_id: str | None
     fields: dict[str, Any]
     marketing_consent: Consent
@@ -42,6 +44,9 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     tags: tuple[Tag, ...] = ()
+    blocked_at: int | None = None
+    blocked_by: str = ""
+    owner_id: str | None = None
 
     @property
     def title(self) -> str:
@@ -50,7 +55,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
             return self.name or self.profile_name
         if self.username:
             return f"@{self.username}"
-        return f"+{self.phone}" if self.phone else "WhatsApp user"
+        return str(self.phone) if self.phone else "WhatsApp user"
 
 
 class NewContact(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,13 +93,19 @@ def check_user_id(text: str, *, field: str = "user_id") -> str:
     return text
 
 
-def check_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    """Custom fields: at most 50 names with short values. Raises Invalid naming the field."""
-    if len(fields) > 50:
-        raise Invalid.field("fields", "A contact has at most 50 fields.")
+MOST_FIELD_VALUES = 100
+
+
+def check_fields(fields: dict[str, Any], *, lists: Collection[str] = ()) -> dict[str, Any]:
+    """Values of custom fields: at most 100 names with short values; only those named in `lists` hold several texts.
+    Raises Invalid naming the field."""
+    if len(fields) > MOST_FIELD_VALUES:
+        raise Invalid.field("fields", "A contact has at most 100 fields.")
     for name, value in fields.items():
         if not 1 <= len(name) <= 60:
             raise Invalid.field("fields", "The name of a field has 1 to 60 characters.")
+        if name in lists and isinstance(value, list):
+            continue
         if not isinstance(value, str | int | float | bool) and value is not None:
             raise Invalid.field(f"fields.{name}", "The value is text, a number, true, false or null.")
         if isinstance(value, str) and len(value) > 1000:

@@ -6,9 +6,10 @@ import msgspec
 
 from chime.contacts.model import Contact, Tag
 from chime.db import Db
+from chime.security.scope import CONTACTS, IN_SIGHT, Viewer
 
 _CONTACT = ("SELECT id, name, profile_name, username, phone, user_id, fields_json, marketing_consent, consent_at, "
-            "created_at, updated_at FROM contact")
+            "created_at, updated_at, blocked_at, blocked_by, owner_id FROM contact")
 
 
 async def contact(db: Db, contact_id: str) -> Contact | None:
@@ -43,17 +44,19 @@ async def by_identity(db: Db, *, phone: str | None = None, user_id: str | None =
     return None
 
 
-async def contacts_page(db: Db, *, after: tuple[int, str] | None, limit: int) -> list[Contact]:
+async def contacts_page(db: Db, viewer: Viewer, *, after: tuple[int, str] | None, limit: int) -> list[Contact]:
     """Newest first, after the given `(created_at, id)`."""
     created_at, contact_id = after or (2**62, "")
     found = await db.all(
-        Contact, f"{_CONTACT} WHERE deleted_at IS NULL AND (created_at, id) < (?, ?) "
-        "ORDER BY created_at DESC, id DESC LIMIT ?", created_at, contact_id, limit)
+        Contact, f"{_CONTACT} WHERE deleted_at IS NULL AND (created_at, id) < (?, ?)"
+        + CONTACTS[viewer.sight] + " ORDER BY created_at DESC, id DESC LIMIT ?", created_at, contact_id,
+        *viewer.values, limit)
     return [msgspec.structs.replace(row, tags=await tags_of(db, row.id)) for row in found]
 
 
-async def find(db: Db, *, phone: str | None = None, user_id: str | None = None) -> list[Contact]:
+async def find(db: Db, viewer: Viewer, *, phone: str | None = None, user_id: str | None = None) -> list[Contact]:
     """The contact with this number or user id, as a list of none or one."""
     contact_id = await by_identity(db, phone=phone, user_id=user_id)
-    found = await contact(db, contact_id) if contact_id else None
+    seen = contact_id is not None and await db.value(IN_SIGHT["contact_id"][viewer.sight], contact_id, *viewer.values)
+    found = await contact(db, contact_id) if contact_id and seen else None
     return [found] if found else []

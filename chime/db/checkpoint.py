@@ -14,6 +14,7 @@ from typing import Any
 from sqlcipher3 import dbapi2
 
 from chime.db.connection import Key, StorageUnavailable, open_connection, translated
+from chime.db.following import Follower
 
 # Pages (of 4 KiB) in the log that are not in the file yet. More would make a start after a crash slower; fewer would
 # write a page that changes often again and again.
@@ -33,19 +34,23 @@ def waiting_pages(connection: Any) -> int:
 class Checkpoints:
     """Those of one file: at most one at a time."""
 
-    def __init__(self, path: Path, key: Key) -> None:
+    def __init__(self, path: Path, key: Key, follower: Follower | None = None) -> None:
         self._path = path
         self._key = key
+        self.follower = follower
+        """Who has to see what is committed before it leaves the log, and makes the checkpoint then."""
         self._running: asyncio.Task[None] | None = None
 
     def consider(self, waiting: int) -> None:
         """After a commit, on the loop: start one when enough has gathered."""
-        if waiting >= ENOUGH and (self._running is None or self._running.done()):
+        if waiting < ENOUGH or (self._running is not None and not self._running.done()):
+            return
+        if self.follower is None or not self.follower.busy:
             self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         try:
-            await asyncio.to_thread(self._checkpoint)
+            await asyncio.to_thread(self.follower.checkpoint if self.follower else self._checkpoint)
         except StorageUnavailable:
             return  # the log keeps everything, and the writer's own limit tries again
 

@@ -1,9 +1,10 @@
 """One open file: reads on the loop, one writer, transactions.
 
 Reads are bounded keyset queries and run directly on the event loop (performance.md 4: a thread hop costs more than
-the query). Writes have exactly one connection; its transaction is guarded by a lock, BEGIN and COMMIT run in the
-writer's own aiosqlite thread because they may wait for a disk, the statements between them run on the loop because
-they touch memory only. Two coroutines never share a transaction (anchors.md 4.3).
+the query). Writes have exactly one connection; its transaction is guarded by a lock, COMMIT runs in the writer's own
+aiosqlite thread because it waits for a disk, BEGIN and the statements after it run on the loop because they touch
+memory only: where the loop is busy, each step beside it keeps the lock for another round of everything that is ready.
+Two coroutines never share a transaction (anchors.md 4.3).
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from typing import Any, Protocol, TypeVar
 
 import aiosqlite
 import msgspec
+from sqlcipher3 import dbapi2
 
 from chime.db.checkpoint import Checkpoints, waiting_pages
-from chime.db.connection import Key, close_connection, open_connection, translated
+from chime.db.connection import BUSY_TIMEOUT, Key, close_connection, open_connection, translated
+from chime.db.following import Follower
 from chime.db.long_reads import LongReads
+from chime.phone import from_column
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+_BEGIN = "BEGIN IMMEDIATE"
+_NO_WAITING = "PRAGMA busy_timeout = 0"
 
 
 class Db(Protocol):
@@ -49,7 +55,7 @@ def _decode(cursor: Any, kind: type[T], rows: Sequence[Row]) -> list[T]:
     names = [column[0] for column in cursor.description]
     decoded = [index for index, name in enumerate(names) if name.endswith("_json")]
     if not decoded:
-        return [msgspec.convert(dict(zip(names, row, strict=True)), kind, strict=False) for row in rows]
+        return [_struct(kind, names, row) for row in rows]
     names = [name.removesuffix("_json") for name in names]
     found = []
     for row in rows:
@@ -57,8 +63,12 @@ def _decode(cursor: Any, kind: type[T], rows: Sequence[Row]) -> list[T]:
         for index in decoded:
             if values[index] is not None:
                 values[index] = msgspec.json.decode(values[index])
-        found.append(msgspec.convert(dict(zip(names, values, strict=True)), kind, strict=False))
+        found.append(_struct(kind, names, values))
     return found
+
+
+def _struct(kind: type[T], names: list[str], values: Sequence[Any]) -> T:
+    return msgspec.convert(dict(zip(names, values, strict=True)), kind, strict=False, dec_hook=from_column)
 
 
 class _Reads:
@@ -137,6 +147,8 @@ class DatabaseFile(_Reads):
         self._key = key
         self._checkpoints = Checkpoints(path, key)
         self.long_reads = LongReads(path, key)
+        self.snapshots = 0
+        """How many `snapshot`s of it are open."""
 
     @classmethod
     async def open(cls, path: Path, key: Key) -> DatabaseFile:
@@ -147,6 +159,7 @@ class DatabaseFile(_Reads):
         """Made with the first transaction: most files that are open are only read, and a writer has a thread."""
         def connect() -> Any:
             self._raw_writer = open_connection(self.path, self._key, writes=True)
+            self._raw_writer.execute(_NO_WAITING)  # on the loop; `_patiently` is for what may wait
             return self._raw_writer
 
         writer = aiosqlite.Connection(connect, iter_chunk_size=64)
@@ -161,9 +174,8 @@ class DatabaseFile(_Reads):
         async with self._lock:
             if self._writer is None:
                 self._writer = await self._open_writer()
-            with translated(self.path):
-                await self._to_end(self._writer.execute("BEGIN IMMEDIATE"))
             try:
+                await self._begin()  # given up while it waits for another process, it may have begun all the same
                 yield RawTransaction(self._raw_writer, self.path)
                 with translated(self.path):
                     await self._to_end(self._writer.execute("COMMIT"))
@@ -173,16 +185,87 @@ class DatabaseFile(_Reads):
                 raise
             self._checkpoints.consider(waiting_pages(self._raw_writer))
 
+    async def _begin(self) -> None:
+        try:
+            self._raw_writer.execute(_BEGIN)
+        except dbapi2.DatabaseError:
+            # Another process has the file, a command say; or the file is ill, and says so once more.
+            await self._patiently(_BEGIN)
+
+    async def _patiently(self, sql: str) -> Any:
+        """The row of a statement that may have to wait for other connections: in a thread."""
+        def run() -> Any:
+            self._raw_writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+            try:
+                return self._raw_writer.execute(sql).fetchone()
+            finally:
+                self._raw_writer.execute(_NO_WAITING)
+
+        with translated(self.path):
+            return await self._to_end(asyncio.to_thread(run))
+
+    async def empty_log(self) -> bool:
+        """Move everything from the write-ahead log into the file and cut the log off, so that no earlier version of a
+        page is left in it; False when somebody was reading."""
+        async with self._lock, self._not_followed():
+            if self._writer is None:
+                self._writer = await self._open_writer()
+            row = await self._patiently("PRAGMA wal_checkpoint(TRUNCATE)")
+        return row is not None and row[0] == 0
+
     @staticmethod
-    async def _to_end(step: Any) -> None:
+    async def _to_end(step: Any) -> Any:
         """Wait for a step of the writer's thread even when we are cancelled: leaving it running would hand the lock
         to the next writer in the middle of our commit."""
         task = asyncio.ensure_future(step)
         try:
-            await asyncio.shield(task)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
             await asyncio.wait([task])
             raise
+
+    @property
+    def key(self) -> Key:
+        return self._key
+
+    def follow(self, follower: Follower) -> None:
+        """From now on this one sees what is committed before it leaves the log."""
+        self._checkpoints.follower = follower
+
+    @asynccontextmanager
+    async def _not_followed(self) -> AsyncIterator[None]:
+        follower = self._checkpoints.follower
+        if follower is None:
+            yield
+            return
+        await self._to_end(asyncio.to_thread(follower.let_go))
+        try:
+            yield
+        finally:
+            await self._to_end(asyncio.to_thread(follower.come_back))
+
+    @asynccontextmanager
+    async def writers_out(self) -> AsyncIterator[None]:
+        """Inside, nobody writes this file through us and the writer is closed; the next transaction opens it anew."""
+        async with self._lock:
+            await self._checkpoints.close()
+            if self._writer is not None:
+                await self._writer.close()
+                self._writer = self._raw_writer = None
+            async with self._not_followed():
+                yield
+
+    def swap(self, exchange: Callable[[], None], key: Key) -> None:
+        """Have `exchange` put a file with this key in the place of ours while nothing of it is open, and go on with
+        that one; with the old one when it raises. At one go, so that no read of the loop finds the file closed."""
+        self._connection.close()
+        try:
+            exchange()
+            self._key = key
+        finally:
+            self._connection = open_connection(self.path, self._key, writes=False)
+            self._checkpoints = Checkpoints(self.path, self._key, self._checkpoints.follower)
+            self.long_reads.key = self._key
 
     async def schema_version(self) -> int:
         """`user_version`: how many migrations this file has."""
@@ -192,6 +275,8 @@ class DatabaseFile(_Reads):
         """Close both connections; waits for a running transaction."""
         async with self._lock:
             await self._checkpoints.close()
+            if self._checkpoints.follower is not None:
+                await self._to_end(asyncio.to_thread(self._checkpoints.follower.let_go))
             await self.long_reads.close()
             await asyncio.to_thread(close_connection, self._connection)
             if self._writer is not None:

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from chime.db.checkpoint import Checkpoints, waiting_pages
 from chime.db.connection import Key, StorageUnavailable, close_connection, open_connection, translated
+from chime.db.following import Follower
 
 _CHUNKS = (64, 16, 4, 1)
 MOST_PENDING = 20_000
+_ROUNDS_TO_GATHER = 10
 _MOST_PER_COMMIT = 1_024
 
 
@@ -37,12 +41,18 @@ class GroupCommit:
 
     def __init__(self, path: Path, key: Key, executor: Executor) -> None:
         self._path = path
+        self._key = key
         self._connection = open_connection(path, key, writes=True)
+        self._turn = asyncio.Lock()
         self._checkpoints = Checkpoints(path, key)
         self._executor = executor
         self._pending: deque[tuple[list[tuple[Insert, tuple[Any, ...]]], asyncio.Future[None]]] = deque()
         self._committing = 0
         self._running: asyncio.Task[None] | None = None
+
+    def follow(self, follower: Follower) -> None:
+        """See `DatabaseFile.follow`; both writers of a file have the same."""
+        self._checkpoints.follower = follower
 
     @property
     def waiting(self) -> int:
@@ -65,14 +75,18 @@ class GroupCommit:
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
+        expected = 0
         while self._pending:
+            await self._gather(expected)
+            expected = len(self._pending)
             batch = [self._pending.popleft() for _ in range(min(len(self._pending), _MOST_PER_COMMIT))]
             self._committing = len(batch)
             failure: BaseException | None = None
             try:
-                pages = await loop.run_in_executor(
-                    self._executor, self._commit, [row for rows, _ in batch for row in rows])
-                self._checkpoints.consider(pages)
+                async with self._turn:
+                    pages = await loop.run_in_executor(
+                        self._executor, self._commit, [row for rows, _ in batch for row in rows])
+                    self._checkpoints.consider(pages)
             except BaseException as error:
                 failure = error
             self._committing = 0
@@ -85,6 +99,14 @@ class GroupCommit:
                     done.set_exception(StorageUnavailable("the journal cannot be written"))
             if failure is not None and not isinstance(failure, Exception):
                 raise failure
+
+    async def _gather(self, expected: int) -> None:
+        """Those who were answered with the last commit post again at once, and in half batches each post costs twice
+        as much: some rounds of the loop, without a pause, let them come. Who is alone waits for nothing."""
+        for _ in range(_ROUNDS_TO_GATHER):
+            if len(self._pending) >= expected:
+                return
+            await asyncio.sleep(0)
 
     def _commit(self, rows: list[tuple[Insert, tuple[Any, ...]]]) -> int:
         """How many pages wait for a checkpoint afterwards."""
@@ -108,6 +130,22 @@ class GroupCommit:
                 flat = [value for row in rows[start:start + size] for value in row]
                 self._connection.execute(insert.statements[size], flat)
                 start += size
+
+    @asynccontextmanager
+    async def closed_meanwhile(self) -> AsyncIterator[Callable[[Key], None]]:
+        """Inside, nothing is appended and the file is closed here; who appends waits. What is yielded tells with which
+        key to go on, if another."""
+        def reopen_with(key: Key) -> None:
+            self._key = key
+
+        async with self._turn:
+            await self._checkpoints.close()
+            await asyncio.to_thread(close_connection, self._connection)
+            try:
+                yield reopen_with
+            finally:
+                self._connection = open_connection(self._path, self._key, writes=True)
+                self._checkpoints = Checkpoints(self._path, self._key, self._checkpoints.follower)
 
     async def close(self) -> None:
         """Wait for what is pending, then close."""

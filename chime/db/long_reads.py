@@ -7,7 +7,9 @@ reads ever wait for one. One runs at a time; what it found when its time is up i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ class LongReads:
 
     def __init__(self, path: Path, key: Key) -> None:
         self._path = path
-        self._key = key
+        self.key = key
         self._turn = asyncio.Lock()
         self._connection: Any = None
         self._thread: ThreadPoolExecutor | None = None
@@ -48,7 +50,7 @@ class LongReads:
                 timer.cancel()
 
     def _open(self) -> Any:
-        return open_connection(self._path, self._key, writes=False)
+        return open_connection(self._path, self.key, writes=False)
 
     def _read(self, sql: str, values: tuple[Any, ...]) -> tuple[list[Row], bool]:
         found: list[Row] = []
@@ -61,6 +63,15 @@ class LongReads:
                 raise
             return found, False
         return found, True
+
+    @asynccontextmanager
+    async def closed_meanwhile(self) -> AsyncIterator[None]:
+        """Inside, none runs and the connection is closed; the next one opens it anew."""
+        async with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            yield
 
     async def close(self) -> None:
         """Waits for what runs."""

@@ -1,8 +1,12 @@
-"""Bringing a file up to date, one step after the other, each all-or-nothing.
+"""Bringing a file up to date: everything it lacks in one transaction, so a file is as before or as after.
 
-The steps are modules `migrations/<kind>/mNNNN_<feature>.py` with an `apply(db)`; `sqlite_utils` runs each in a
-transaction of its own and remembers it. `user_version` counts them, so an up-to-date file is known by one read
-and `sqlite_utils` (95 ms to import) is never loaded for it.
+The steps are modules `migrations/<kind>/mNNNN_<feature>.py` with an `apply(db)`; `sqlite_utils` remembers each.
+`user_version` counts them, so an up-to-date file is known by one read and `sqlite_utils` (95 ms to import) is never
+loaded for it.
+
+A step only expands: what is there stays, what is new may be ignored. So the release before can work with the file as
+well, and going back to it loses nothing. A step that can't keep to that says `breaking = True`, and its number is
+remembered in the upper half of `user_version`: a program that does not know it refuses the file, and one line says so.
 """
 
 from __future__ import annotations
@@ -12,11 +16,15 @@ import pkgutil
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from chime.db.connection import Key, open_connection
+from sqlcipher3 import dbapi2
+
+from chime.db.connection import Key, StorageUnavailable, open_connection, translated
 from chime.db.leftover import save_again
 from chime.errors import StartRefused
+
+_BREAKING_SHIFT = 16
 
 
 class Kind(StrEnum):
@@ -27,6 +35,19 @@ class Kind(StrEnum):
     JOURNAL = "journal"
 
 
+class MigrationFailed(StorageUnavailable):
+    """A file could not be brought up to date, and is as it was; whose it is has to wait for somebody to mend it."""
+
+    title = "Under maintenance"
+
+
+class Standing(NamedTuple):
+    """How many steps a file has, and how many a program must know to work with it."""
+
+    steps: int
+    needs: int
+
+
 @cache
 def names(kind: Kind) -> tuple[str, ...]:
     """The steps of a kind in their order."""
@@ -35,22 +56,30 @@ def names(kind: Kind) -> tuple[str, ...]:
                         if module.name.startswith("m")))
 
 
+def standing(connection: Any) -> Standing:
+    """Where the file is in its sequence of steps."""
+    number = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return Standing(number & ((1 << _BREAKING_SHIFT) - 1), number >> _BREAKING_SHIFT)
+
+
 def pending(path: Path, key: Key, kind: Kind) -> int:
-    """How many steps the file still lacks. Raises StartRefused when it is newer than this program. It is the first to
-    open a file in a process, so it sees to what the last process left."""
+    """How many steps the file still lacks; none when a newer Chime wrote it and only added to it. Raises StartRefused
+    when that Chime changed what this one relies on. It is the first to open a file in a process, so it sees to what
+    the last process left."""
     save_again(path, key)
     connection = open_connection(path, key, writes=False)
     try:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        found = standing(connection)
     finally:
         connection.close()
-    if version > len(names(kind)):
+    if found.needs > len(names(kind)):
         raise StartRefused(f"{path.name} was written by a newer Chime; install that version or a later one")
-    return len(names(kind)) - version
+    return max(0, len(names(kind)) - found.steps)
 
 
 def migrate(path: Path, key: Key, kind: Kind) -> int:
-    """Create the file if there is none and apply what it lacks; how many steps that were."""
+    """Create the file if there is none and apply what it lacks, all or nothing; how many steps that were. Raises
+    StartRefused like `pending`, MigrationFailed."""
     if path.exists() and path.stat().st_size > 0:
         missing = pending(path, key, kind)
         if missing == 0:
@@ -60,13 +89,39 @@ def migrate(path: Path, key: Key, kind: Kind) -> int:
         path.touch(mode=0o600, exist_ok=True)
     connection = open_connection(path, key, writes=True, create=True)
     try:
-        _apply(connection, kind)
+        with translated(path):
+            # Waits for whoever writes, the running service too; another process may have been here meanwhile.
+            connection.execute("BEGIN IMMEDIATE")
+        if standing(connection).steps < len(names(kind)):
+            _apply(connection, kind)
+        connection.execute("COMMIT")
+    except StorageUnavailable:
+        raise
+    except Exception as error:  # whatever a step meets in this one file is this file's trouble
+        raise MigrationFailed(f"{path.name} could not be brought up to date and is as it was "
+                              f"({type(error).__name__}); `chime migrate` tries again") from error
     finally:
-        connection.close()
+        connection.close()  # rolls back what was not committed
     return missing
 
 
+def breaking(kind: Kind) -> int:
+    """The number of the newest step that earlier programs cannot live with; 0 when there is none."""
+    numbered = enumerate((importlib.import_module(f"migrations.{kind.value}.{name}") for name in names(kind)), start=1)
+    return max((number for number, module in numbered if getattr(module, "breaking", False)), default=0)
+
+
+def breaks(path: Path, key: Key, kind: Kind) -> bool:
+    """Whether bringing the file up to date takes it away from the programs that work with it now."""
+    connection = open_connection(path, key, writes=False)
+    try:
+        return breaking(kind) > standing(connection).steps
+    finally:
+        connection.close()
+
+
 def _apply(connection: Any, kind: Kind) -> None:
+    """Inside a transaction, which the steps are part of."""
     from sqlite_utils import Database, Migrations  # 95 ms, and only a new or outdated file needs it
 
     steps = Migrations(kind.value)
@@ -74,16 +129,17 @@ def _apply(connection: Any, kind: Kind) -> None:
         module = importlib.import_module(f"migrations.{kind.value}.{name}")
         steps(name=name)(module.apply)
     steps.apply(Database(connection))
-    connection.execute(f"PRAGMA user_version = {len(names(kind))}")
+    number = len(names(kind)) | breaking(kind) << _BREAKING_SHIFT
+    connection.execute(f"PRAGMA user_version = {number}")
 
 
 def schema(kind: Kind) -> str:
     """The schema a fresh file of this kind gets, as text; `migrations/<kind>/schema.sql` holds the same."""
-    from sqlcipher3 import dbapi2
-
     connection = dbapi2.connect(":memory:", isolation_level=None)
     try:
+        connection.execute("BEGIN")
         _apply(connection, kind)
+        connection.execute("COMMIT")
         found = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' "
                                    "AND tbl_name NOT LIKE '_sqlite%' ORDER BY tbl_name, type DESC, name").fetchall()
     finally:

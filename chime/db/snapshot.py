@@ -14,10 +14,14 @@ from chime.db.file import DatabaseFile, Db, _Reads
 async def snapshot(file: DatabaseFile) -> AsyncIterator[Db]:
     """Reads of the moment of the first one. While it is open the write-ahead log can't be emptied, so it is for minutes
     at most."""
-    connection = await asyncio.to_thread(open_connection, file.path, file._key, writes=False)
+    file.snapshots += 1
+    connection = None
     try:
+        connection = await asyncio.to_thread(open_connection, file.path, file.key, writes=False)
         with translated(file.path):
             connection.execute("BEGIN")
         yield _Reads(connection, file.path)
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
+        file.snapshots -= 1

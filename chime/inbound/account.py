@@ -55,10 +55,14 @@ async def count(workspace: Workspace, *, now: int, since: int = 0, full: bool = 
     upto = await queries.applied_upto(workspace.db)
     newest = await queries.newest_body(workspace.journal_db)
     position = await queries.last_body_before(workspace.journal_db, since, newest) if since else 0
-    kept = [segment for segment in await queries.segments(workspace.db) if segment.first_id > position]
+    kept = [segment for segment in await queries.segments(workspace.db) if segment.first_id > position
+            and (segment.removed_at is None or segment.day + DAY > since)]
     days: dict[int, Account] = {}
-    check = _SummaryCheck(kept if full else [])
-    for segment in [] if full else kept:
+    # Of days whose deliveries are not kept any more the sum is all there is, also for a full count.
+    counted_again = [segment for segment in kept if full and segment.removed_at is None]
+    summed = kept if not full else [segment for segment in kept if segment.removed_at is not None]
+    check = _SummaryCheck(counted_again)
+    for segment in summed:
         await _add(days, account_of_bodies(workspace, position, segment.first_id - 1, upto), check)
         days[segment.day] = days.get(segment.day, Account()).plus(segment.account)
         position = segment.last_id
@@ -69,7 +73,7 @@ async def count(workspace: Workspace, *, now: int, since: int = 0, full: bool = 
     return Counted(
         total=total, counted_at=now, since=since, changed_summaries=check.changed,
         days=tuple(DayAccount(day=day, **msgspec.structs.asdict(days[day])) for day in sorted(days)),
-        summaries_of=min((segment.computed_at for segment in kept), default=None) if not full else None)
+        summaries_of=min((segment.computed_at for segment in summed), default=None))
 
 
 async def _add(days: dict[int, Account], bodies: AsyncIterator[BodyAccount], check: _SummaryCheck) -> None:

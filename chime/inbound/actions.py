@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chime.clock import Clock
-from chime.errors import NotFound
+from chime.errors import NotFound, Unavailable
 from chime.ids import Ids
-from chime.security.crypto import context, digest, seal, unseal
+from chime.security.crypto import context, digest
 from chime.whatsapp import Scan, ScannedChange
-from chime.workspaces import Control, Registry
+from chime.workspaces import Control, Registry, Workspace
 from chime.workspaces.workspace import WEBHOOK_BODY
+
+
+class HandedOver(Unavailable):
+    """Somebody it is for moves to another server: not taken here, so that it is sent again, and there at last. What it
+    held for others is stored; `stored` are their workspaces."""
+
+    def __init__(self, stored: list[str]) -> None:
+        super().__init__("another server answers this number from now on")
+        self.stored = stored
 
 
 class Journals:
@@ -24,12 +33,16 @@ class Journals:
 
     async def store(self, meta_app_id: str, scan: Scan) -> list[str]:
         """Durable on return. Raises StorageUnavailable when any part could not be stored; the sender repeats the
-        whole body then, and what is stored already is known by its hash."""
+        whole body then, and what is stored already is known by its hash. HandedOver likewise."""
         owners: dict[str, list[int]] = {}
         homeless: list[int] = []
+        handed_over = False
         for index, change in enumerate(scan.changes):
             found = await self._owners(change)
             for workspace_id in found:
+                if await self._control.is_handed_over(workspace_id):
+                    handed_over = True
+                    continue
                 owners.setdefault(workspace_id, []).append(index)
             if not found:
                 homeless.append(index)
@@ -47,6 +60,8 @@ class Journals:
                            "not the shape of a WhatsApp webhook"))
         if parked:
             await self._park(meta_app_id, parked)
+        if handed_over:
+            raise HandedOver(list(owners))
         return list(owners)
 
     async def _owners(self, change: ScannedChange) -> Iterable[str]:
@@ -57,21 +72,14 @@ class Journals:
         return await self._control.workspaces_of_waba(change.waba_id) if change.waba_id else []
 
     async def _journal(self, workspace_id: str, body: bytes) -> None:
-        async with self._registry.use(workspace_id) as workspace:
+        async with self._registry.use(workspace_id, stays=True) as workspace:
             await workspace.journal.append(WEBHOOK_BODY, digest(body), self._clock.now(), body)
 
     async def release(self, *, phone_number_id: str, waba_id: str, workspace_id: str) -> int:
         """A number was connected: what was parked for it goes into its workspace's journal; how many bodies."""
-        rows = await self._control.db.rows(
-            "SELECT id, body_sealed FROM parked_delivery WHERE released_at IS NULL AND (phone_number_id = ? "
-            "OR (phone_number_id IS NULL AND waba_id = ?)) ORDER BY id", phone_number_id, waba_id)
-        for parked_id, sealed in rows:
-            body = unseal(self._control.keys.links, sealed, context("parked_delivery", parked_id))
-            await self._journal(workspace_id, body)
-            async with self._control.ingest("webhook") as tx:
-                await tx.execute("UPDATE parked_delivery SET released_at = ?, body_sealed = x'' WHERE id = ?",
-                                 self._clock.now(), parked_id)
-        return len(rows)
+        async with self._registry.use(workspace_id) as workspace:
+            return await release_into(workspace, self._control, self._clock, phone_number_id=phone_number_id,
+                                      waba_id=waba_id)
 
     async def _park(self, meta_app_id: str, parked: list[tuple[ScannedChange, bytes, str]]) -> None:
         """Each with the change it is found by and the reason, all in one transaction: a batch of Meta's may hold a
@@ -80,12 +88,28 @@ class Journals:
         async with self._control.ingest("webhook") as tx:
             for change, body, reason in parked:
                 parked_id = self._ids.new(now)
-                sealed = seal(self._control.keys.links, body, context("parked_delivery", parked_id))
+                sealed = self._control.keys.parked.seal(body, context("parked_delivery", parked_id))
                 await tx.execute(
                     "INSERT INTO parked_delivery (id, key, meta_app_id, phone_number_id, waba_id, field, reason, "
                     "body_sealed, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
                     parked_id, digest(body), meta_app_id, change.phone_number_id, change.waba_id, change.field, reason,
                     sealed, now)
+
+
+async def release_into(workspace: Workspace, control: Control, clock: Clock, *, phone_number_id: str, waba_id: str
+                       ) -> int:
+    """Put what was parked for a number, or for its account, into the journal of the workspace that has it now; how many
+    bodies. Into the journal first, out of the parked ones then: a crash between repeats what is known as the repeat."""
+    rows = await control.db.rows(
+        "SELECT id, body_sealed FROM parked_delivery WHERE released_at IS NULL AND (phone_number_id = ? "
+        "OR (phone_number_id IS NULL AND waba_id = ?)) ORDER BY id", phone_number_id, waba_id)
+    for parked_id, sealed in rows:
+        body = control.keys.parked.unseal(sealed, context("parked_delivery", parked_id))
+        await workspace.journal.append(WEBHOOK_BODY, digest(body), clock.now(), body)
+        async with control.ingest("webhook") as tx:
+            await tx.execute("UPDATE parked_delivery SET released_at = ?, body_sealed = x'' WHERE id = ?",
+                             clock.now(), parked_id)
+    return len(rows)
 
 
 def _by_owner(scan: Scan, indexes: list[int]) -> Iterable[list[int]]:

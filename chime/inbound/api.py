@@ -14,7 +14,7 @@ from chime.security.permissions import Permission
 from chime.web.here import Here
 from chime.web.idempotency import once
 from chime.web.listing import Page, decode_cursor, page_of, page_size, query_of
-from chime.web.reference import PAGED, Moment, Operation, Parameter, api
+from chime.web.reference import DAY_OR_MOMENT, PAGED, Moment, Operation, Parameter, api
 
 
 class DayAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +92,8 @@ _REJECTED = {
     tag="delivery", summary="Account for what was delivered",
     description="Counts everything WhatsApp delivered to this workspace against what became of it.",
     answer=ProofAnswer,
-    parameters=(Parameter(name="since", meaning="2026-11-01, an RFC 3339 time, 7d or 24h; else the beginning"),),
+    parameters=(Parameter(name="since", meaning="2026-11-01, an RFC 3339 time, 7d or 24h; else the beginning",
+                          limits={"anyOf": (*DAY_OR_MOMENT, {"pattern": "^[0-9]{1,5}[dh]$"})}),),
     response_example={"ok": True, "since": None, "counted_at": "2026-11-21T09:30:00.000Z", "summaries_of": None,
                       **_FIGURES, "days": [{"day": "2026-11-21", **_FIGURES}]})))
 async def show_delivery_proof(here: Here) -> ProofAnswer:

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
 from chime.db import Db
+from chime.ids import time_of_id
+from chime.inbound.model import Removed
 
 PAGE = 200
 _TIME_OF_ID = 10
@@ -49,7 +51,9 @@ class Noted(Protocol):
 class Comparison:
     """Of one live file with one scratch file. `pause` lets others work."""
 
-    def __init__(self, live: Db, scratch: Db, findings: Noted, pause: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, live: Db, scratch: Db, findings: Noted, pause: Callable[[], Awaitable[None]], removed: Removed
+                 ) -> None:
+        self._removed = removed
         self._live = live
         self._scratch = scratch
         self._findings = findings
@@ -90,15 +94,39 @@ class Comparison:
         if told and told["origin"] not in _BROUGHT:
             # Nobody but us knows what our own message said; what customers did with it came by webhook.
             expected = replayed[-1] if replayed else None
-            if told["reaction"] != expected:
+            if told["reaction"] != expected and not await self._reacted_long_ago(key):
                 await self._message_differs(key, "reaction")
         elif live is None or replayed is None:
+            if await self._is_removed(key, live, replayed):
+                return
             if replayed is None or replayed[3] in _BROUGHT:
                 await self._message_differs(key, "missing" if live is None else "unexpected")
         else:
             for column, ours, theirs in zip(_MESSAGE_COLUMNS, live[2:], replayed[2:], strict=True):
                 if ours != theirs:
                     await self._message_differs(key, column)
+
+    async def _is_removed(self, key: Key, live: Row | None, replayed: Row | None) -> bool:
+        """Whether retention explains why only one side has a message."""
+        if live is None and replayed is not None:
+            if replayed[2 + _MESSAGE_COLUMNS.index("at")] >= self._removed.messages_before:
+                return False
+            self._findings.recognised["kept_long_enough"] += 1
+            return True
+        made = await self._live.value("SELECT created_at FROM message WHERE channel_id = ? AND wamid = ?", *key)
+        return self._came_long_ago(made)
+
+    async def _reacted_long_ago(self, key: Key) -> bool:
+        return self._came_long_ago(await self._live.value(
+            "SELECT reaction.at FROM reaction JOIN message ON message.id = reaction.message_id "
+            "WHERE message.channel_id = ? AND message.wamid = ? AND side = 'in'", *key))
+
+    def _came_long_ago(self, at: int | None) -> bool:
+        """Whether the delivery that brought it is not kept any more."""
+        if at is None or at > self._removed.deliveries_before:
+            return False
+        self._findings.recognised["delivery_removed"] += 1
+        return True
 
     async def _message_differs(self, key: Key, column: str) -> None:
         number = self._numbers.get(key[0], "")
@@ -109,7 +137,8 @@ class Comparison:
 
     async def _status(self, key: Key, live: Row | None, replayed: Row | None) -> None:
         if live is None or replayed is None:
-            await self._differs("status", "missing" if live is None else "unexpected", key[0])
+            if not await self._status_is_removed(key, replayed):
+                await self._differs("status", "missing" if live is None else "unexpected", key[0])
             return
         for column, ours, theirs in zip(_STATUS_COLUMNS, live[1:6], replayed[1:6], strict=True):
             if ours != theirs:
@@ -121,6 +150,18 @@ class Comparison:
             self._findings.recognised["sent_again" if there else "discarded"] += 1
         else:
             await self._differs("status", "message_id", key[0])
+
+    async def _status_is_removed(self, key: Key, replayed: Row | None) -> bool:
+        if replayed is None:
+            return self._came_long_ago(await self._live.value("SELECT received_at FROM message_status WHERE key = ?",
+                                                              key[0]))
+        channel_id, wamid = replayed[1:3]
+        if not self._removed.messages_before or await self._live.value(
+                "SELECT 1 FROM message WHERE channel_id = ? AND wamid = ?", channel_id, wamid):
+            return False
+        # It goes with its message.
+        self._findings.recognised["kept_long_enough"] += 1
+        return True
 
     async def _moments(self, what: str, sql: str) -> int:
         """Rows that have no key but the moment they were written at, which is the same in a replay."""
@@ -134,6 +175,9 @@ class Comparison:
                 return compared
             ours, theirs = [await side.take(min(moments)) for side in (live, replayed)]
             compared += max(len(ours), len(theirs))
+            if min(moments) <= time_of_id(self._removed.deliveries_before) and ours and not theirs:
+                self._findings.recognised["delivery_removed"] += len(ours)
+                continue
             for column, more, less in (("missing", theirs, ours), ("unexpected", ours, theirs)):
                 for _ in (Counter(more) - Counter(less)).elements():
                     await self._differs(what, column, f"at:{min(moments)}")

@@ -9,7 +9,7 @@ from typing import assert_never
 
 import msgspec
 
-from chime import channels, contacts, inbox, message_templates
+from chime import channels, contacts, inbox, message_templates, routing, service_level
 from chime.whatsapp import Event, event_key
 from chime.whatsapp.events import (
     AccountChanged,
@@ -53,7 +53,7 @@ async def dispatch(tx: Transaction, callback_key: bytes, event: Event) -> bool:
     the caller sets the event aside."""
     match event:
         case MessageReceived():
-            return await inbox.receive(tx, await _channel(tx, event), event)
+            return await _received(tx, event)
         case StatusReceived():
             return await inbox.record(tx, await _channel(tx, event), callback_key, event)
         case StandbyReceived():
@@ -71,6 +71,17 @@ async def dispatch(tx: Transaction, callback_key: bytes, event: Event) -> bool:
             raise CannotRead(event.reason)
         case _:
             return await _once(tx, event)
+
+
+async def _received(tx: Transaction, event: MessageReceived) -> bool:
+    """A customer's message. One that only rates how it was asks nothing of the team."""
+    channel_id = await _channel(tx, event)
+    rating = await service_level.rating_of(tx, channel_id, event)
+    new = await inbox.receive(tx, channel_id, event, asks_nothing=rating is not None)
+    if new:
+        await service_level.hear(tx, channel_id, event, rating)
+        await routing.customer_wrote(tx)
+    return new
 
 
 async def _once(tx: Transaction, event: Keyless) -> bool:
@@ -167,3 +178,5 @@ async def _number(tx: Transaction, event: NumberChanged) -> None:
         if shown and "".join(filter(str.isdigit, channel.display_phone)) == shown:
             faster = 900 if event.kind == "quality" and event.event == "THROUGHPUT_UPGRADE" else None
             await channels.record_quality(tx, channel.id, messages_per_second=faster)
+            if event.kind == "quality":
+                channels.ask_anew(tx, channel.id)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from chime.db import Db
 from chime.inbound.model import Parked, Rejected, SetAside, ending, entry_and_change
 from chime.inbound.slices import events_at, events_of
-from chime.security.crypto import context, unseal
+from chime.security.crypto import context
 from chime.whatsapp import Event, Scan, scan
 from chime.whatsapp.events import Unreadable
 from chime.workspaces import Control, Workspace
@@ -65,7 +65,7 @@ async def parked(control: Control, *, since: int = 0, after: str = "", limit: in
         "WHERE released_at IS NULL AND id > ? AND received_at >= ? ORDER BY id LIMIT ?", after, since, limit)
     found = []
     for parked_id, received_at, field, number, reason, sealed in rows:
-        body = unseal(control.keys.links, sealed, context("parked_delivery", parked_id))
+        body = control.keys.parked.unseal(sealed, context("parked_delivery", parked_id))
         found.append(Parked(id=parked_id, received_at=received_at, field=field, number=ending(number), reason=reason,
                             events=len(await events_of(body))))
         await asyncio.sleep(0)

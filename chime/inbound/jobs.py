@@ -28,44 +28,52 @@ EVENTS_BETWEEN_BREATHS = 4
 BUSY = 8
 LONGEST_WHEN_BUSY = 0.008
 PAUSE_WHEN_BUSY = 0.08
+# Seconds between two runs. A transaction costs as much as some ten events, and what follows from it (who is told, who
+# is given the conversation) as much again: at some hundred posts a second each would have its own.
+APART = 0.02
 # Above this size a body takes more than a moment to read, and is read beside the loop.
 LARGE_BODY = 64 * 1024
 _UPTO = "SELECT cast(value AS INTEGER) FROM meta WHERE key = 'applied_upto'"
 
 
 async def apply(work: Work, _: str) -> None:
-    """Apply everything that is stored and not applied yet."""
-    while True:
+    """Apply everything that was stored and not applied when it was asked for; what comes meanwhile asks again."""
+    more = True
+    while more:
         upto = await work.workspace.db.value(_UPTO) or 0
-        bodies = await _next_bodies(work, upto)
+        bodies, more = await _next_bodies(work, upto)
         if not bodies:
             return
         async with work.workspace.ingest("webhook") as tx:
-            await _apply_some(tx, work, bodies)
+            last = await _apply_some(tx, work, bodies)
+        more = more or last != bodies[-1][0]
         if _busy(work):
             await asyncio.sleep(PAUSE_WHEN_BUSY)
 
 
-async def _next_bodies(work: Work, upto: int) -> list[tuple[int, bytes, bytes]]:
-    """Some bodies, and always one: a burst of the largest must not be in memory together."""
+async def _next_bodies(work: Work, upto: int) -> tuple[list[tuple[int, bytes, bytes]], bool]:
+    """Some bodies, and always one: a burst of the largest must not be in memory together. And whether there are more.
+    """
+    most = FEW_BODIES if _busy(work) else MOST_BODIES
+    sizes = await work.workspace.journal_db.rows(
+        "SELECT id, length(body) FROM webhook_body WHERE id > ? ORDER BY id LIMIT ?", upto, most + 1)
     last = weight = 0
-    for journal_id, size in await work.workspace.journal_db.rows(
-            "SELECT id, length(body) FROM webhook_body WHERE id > ? ORDER BY id LIMIT ?", upto,
-            FEW_BODIES if _busy(work) else MOST_BODIES):
+    for journal_id, size in sizes[:most]:
         weight += size
         if last and weight > MOST_BYTES:
             break
         last = journal_id
-    return await work.workspace.journal_db.rows(
+    bodies = await work.workspace.journal_db.rows(
         "SELECT id, key, body FROM webhook_body WHERE id > ? AND id <= ? ORDER BY id", upto, last)
+    return bodies, bool(sizes) and last < sizes[-1][0]
 
 
 def _busy(work: Work) -> bool:
     return work.workspace.journal.waiting > BUSY
 
 
-async def _apply_some(tx: Transaction, work: Work, bodies: list[tuple[int, bytes, bytes]]) -> None:
-    """These bodies, or the first of them when there is something better to do."""
+async def _apply_some(tx: Transaction, work: Work, bodies: list[tuple[int, bytes, bytes]]) -> int:
+    """These bodies, or the first of them when there is something better to do; the last that was applied."""
     begun = work.clock.monotonic()
     count = 0
     for journal_id, key, body in bodies:
@@ -82,6 +90,7 @@ async def _apply_some(tx: Transaction, work: Work, bodies: list[tuple[int, bytes
             break
     await tx.execute("INSERT INTO meta (key, value) VALUES ('applied_upto', ?) ON CONFLICT (key) "
                      "DO UPDATE SET value = excluded.value", str(journal_id))
+    return journal_id
 
 
 async def _read(body: bytes) -> list[Event]:
@@ -108,4 +117,4 @@ async def due(db: Db, now: int) -> list[str]:
     return ["journal"]
 
 
-JOBS = [JobKind(APPLY, apply, due)]
+JOBS = [JobKind(APPLY, apply, due, apart=APART)]

@@ -57,6 +57,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
     checksum: bytes
     computed_at: int
+    removed_at: int | None = None
+    """Since when the bodies are not kept any more; then the sum is all there is."""
 
     @property
     def account(self) -> DayAccount:
@@ -133,6 +135,13 @@ class Parked(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     reason: str
     events: int
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    """What retention took away: deliveries whose effects are older than one moment, messages older than another."""
+
+    deliveries_before: int = 0
+    messages_before: int = 0
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):

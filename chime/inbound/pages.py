@@ -22,6 +22,7 @@ from chime.inbound.model import FIGURES, Counted, DayAccount, Replayed, Task, da
 from chime.inbound.proof import newest_count
 from chime.inbound.proof_jobs import PROVE
 from chime.security.permissions import Permission
+from chime.security.scope import viewer
 from chime.web.forms import form_fields
 from chime.web.here import Here
 from chime.web.listing import query_of
@@ -47,7 +48,8 @@ async def _values(here: Here, **more: Any) -> dict[str, Any]:
         "before": before, "open_count": await queries.open_count(here.db),
         "parked": await parked(control, limit=SHOWN) if operates else [],
         "parked_count": await queries.parked_count(control.db) if operates else 0,
-        "said": here.request.query_params.get("said", ""), "unread": await inbox.unread(here.db),
+        "said": here.request.query_params.get("said", ""),
+        "unread": await inbox.unread(here.db, viewer(here.actor, Permission.INBOX_READ)),
         "errors": {}, "refused_id": "", "typed": "",
         **await _runs(here)} | more
 

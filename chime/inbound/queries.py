@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chime.db import Db
-from chime.inbound.model import Rejected, Run, Segment, Task
+from chime.inbound.model import Rejected, Removed, Run, Segment, Task
 
 _REJECTED = ("SELECT id, journal_id, path, reason, at, settled_at, tries, tried_at, dismissed_at, dismissed_by, "
              "dismissal FROM rejected_event")
@@ -37,7 +37,13 @@ async def last_body_before(journal: Db, at: int, newest: int) -> int:
 async def segments(db: Db) -> list[Segment]:
     """The kept sums of finished days, in the journal's order."""
     return await db.all(Segment, "SELECT first_id, last_id, day, received, applied, duplicate, rejected, checksum, "
-                        "computed_at FROM proof_segment ORDER BY first_id")
+                        "computed_at, removed_at FROM proof_segment ORDER BY first_id")
+
+
+async def removed(db: Db) -> Removed:
+    """Up to which moments retention has removed deliveries and messages."""
+    found = {row[0]: int(row[1]) for row in await db.rows("SELECT kind, removed_before FROM retention_run")}
+    return Removed(deliveries_before=found.get("deliveries", 0), messages_before=found.get("messages", 0))
 
 
 async def rejected(db: Db, rejected_id: str) -> Rejected | None:

@@ -10,6 +10,8 @@ What legally differs is recognised by a rule, and counted:
 * `number_not_connected`: set aside because its number was not connected then; it is not applied in the replay either.
 * `tried_again`: set aside first and put into effect by a person later, so its body's figures have moved.
 * `sent_again`, `discarded`: a status of a message of ours that a person sent again under another id, or discarded.
+* `erased`: the event was about somebody who was forgotten; the journal says which events were taken out of it.
+* `delivery_removed`, `kept_long_enough`: retention removed the delivery that brought it, or the message.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from chime.inbound import queries
 from chime.inbound.compare import Comparison
 from chime.inbound.dispatch import dispatch
 from chime.inbound.lending import Lender
-from chime.inbound.model import Difference, Replayed
+from chime.inbound.model import Difference, Removed, Replayed
 from chime.inbound.slices import SLICE, StoredBody, events_of, give_way, stored_bodies
 from chime.security.permissions import SYSTEM
 from chime.whatsapp import Event, event_key
@@ -107,7 +109,9 @@ async def replay(workspace: Workspace, *, folder: Path | None = None, progress: 
                 await work.go_to(upto, workspace.db)
         async with snapshot(workspace.db) as live:
             await work.go_to(await queries.applied_upto(live), live)
-            compared = work.bodies + await Comparison(live, scratch.db, findings, lambda: give_way(workspace)).run()
+            comparison = Comparison(live, scratch.db, findings, lambda: give_way(workspace),
+                                    await queries.removed(live))
+            compared = work.bodies + await comparison.run()
     return Replayed(ok=not findings.told, bodies=work.bodies, compared=compared, differences=tuple(findings.told),
                     left_out=findings.left_out, recognised=dict(findings.recognised),
                     milliseconds=round((clock.monotonic() - started) * 1000))
@@ -122,6 +126,7 @@ class _Replay:
         self._findings = findings
         self._progress = progress
         self._lender = Lender()
+        self._removed = Removed()
         self._since_breath = 0
         self.position = 0
         self.bodies = 0
@@ -129,6 +134,7 @@ class _Replay:
     async def begin(self) -> None:
         async with self._scratch.transaction(ACTOR) as tx:
             await self._lender.prepare(tx, self._workspace.db)
+        self._removed = await queries.removed(self._workspace.db)
 
     async def go_to(self, last: int, live: Db) -> None:
         """Apply what was applied up to this body."""
@@ -148,14 +154,18 @@ class _Replay:
         applied = {row[0]: _Applied(*row[1:]) for row in await live.rows(
             "SELECT journal_id, applied, duplicate, rejected, at FROM applied_body WHERE journal_id BETWEEN ? AND ?",
             first, last)}
+        erased: dict[int, dict[str, bool]] = {}
+        for journal_id, path, partial in await self._workspace.journal_db.rows(
+                "SELECT journal_id, path, partial FROM erased_event WHERE journal_id BETWEEN ? AND ?", first, last):
+            erased.setdefault(journal_id, {})[path] = bool(partial)
         for body in batch:
             aside = [_SetAside(*row) for row in await live.rows(
                 "SELECT journal_id, path, reason, settled_at FROM rejected_event WHERE body_key = ? "
                 "AND journal_id <= ?", body.key, body.id)]
-            await self._body(tx, body, applied.get(body.id), aside, live)
+            await self._body(tx, body, applied.get(body.id), aside, erased.get(body.id, {}), live)
 
     async def _body(self, tx: Transaction, body: StoredBody, applied: _Applied | None, aside: list[_SetAside],
-                    live: Db) -> None:
+                    erased: dict[str, bool], live: Db) -> None:
         if applied is None:
             self._findings.differs("body", "never applied", journal_id=body.id)
         became: Counter[str] = Counter()
@@ -168,7 +178,12 @@ class _Replay:
         for event in await events_of(body.body):
             await self._breathe()
             tx.now = applied.at if applied else body.received_at
-            if known := _at(event.path, own):
+            if event.path in erased:
+                met.update(row.path for row in own if row.path == event.path)
+                if erased[event.path]:
+                    await self._event(tx, body.id, event, None, live)
+                became["erased"] += 1
+            elif known := _at(event.path, own):
                 met.add(known.path)
                 tx.now = known.settled_at or tx.now
                 became[await self._event(tx, body.id, event, known, live)] += 1
@@ -185,6 +200,14 @@ class _Replay:
     def _compare_figures(self, journal_id: int, applied: _Applied, became: Counter[str], tried_again: bool) -> None:
         if (applied.applied, applied.duplicate, applied.rejected) == (
                 became["applied"], became["duplicate"], became["rejected"]):
+            return
+        told = applied.applied + applied.duplicate + applied.rejected
+        if became["erased"] and told == became.total():
+            self._findings.recognised["erased"] += became["erased"]
+            return
+        if self._removed.deliveries_before and told == became.total() and applied.rejected == became["rejected"]:
+            # The first copy of something that Meta repeated is not kept any more.
+            self._findings.recognised["delivery_removed"] += 1
             return
         if tried_again and applied.applied + applied.duplicate + applied.rejected == became.total():
             self._findings.recognised["tried_again"] += 1

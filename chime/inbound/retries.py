@@ -15,7 +15,7 @@ from chime.inbound.dispatch import dispatch
 from chime.inbound.model import Rejected
 from chime.inbound.slices import events_at, events_of
 from chime.log import Log
-from chime.security.crypto import context, unseal
+from chime.security.crypto import context
 from chime.security.permissions import SYSTEM, Actor
 from chime.whatsapp import Event, scan
 from chime.workspaces import Control, Transaction, Workspace
@@ -94,7 +94,7 @@ async def route_again(control: Control, journals: Journals, parked_id: str, acto
     if not rows:
         raise NotFound("There is no such delivery.")
     meta_app_id, sealed = rows[0]
-    body = unseal(control.keys.links, sealed, context("parked_delivery", parked_id))
+    body = control.keys.parked.unseal(sealed, context("parked_delivery", parked_id))
     owners = await journals.store(meta_app_id, scan(body))
     async with control.write(actor) as tx:
         if owners:

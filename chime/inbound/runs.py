@@ -52,4 +52,5 @@ async def keep(tx: Transaction, segment: Segment) -> None:
 
 async def forget_sum(tx: Transaction, journal_id: int) -> None:
     """A body's figures change, so the sum it is in does not stand any more."""
-    await tx.execute("DELETE FROM proof_segment WHERE first_id <= ?1 AND last_id >= ?1", journal_id)
+    await tx.execute("DELETE FROM proof_segment WHERE first_id <= ?1 AND last_id >= ?1 AND removed_at IS NULL",
+                     journal_id)

@@ -7,16 +7,19 @@ costs more than everything done here, and answers the codes of the contract by h
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from litestar.enums import ScopeType
 
-from chime.inbound.actions import Journals
+from chime.inbound import self_test
+from chime.inbound.actions import HandedOver, Journals
 from chime.log import Log
 from chime.security.crypto import same
 from chime.security.signatures import is_signed
+from chime.web.headers import BARE
 from chime.whatsapp import NotJson, scan
 from chime.workspaces import Control, OpenApp, Registry
 
@@ -32,10 +35,11 @@ BODY_DEADLINE = 20.0
 # What may be in hand at a time before senders are told to come again: requests, and bytes of their bodies.
 MOST_IN_HAND = 4_000
 MOST_BYTES_IN_HAND = 64 * 1024 * 1024
+# Not signed, or a challenge without the token.
+UNVERIFIED = (401, 403)
 
 _OK = {"type": "http.response.start", "status": 200, "headers": [
-    (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"2"),
-    (b"x-content-type-options", b"nosniff")]}
+    (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"2"), *BARE]}
 _OK_BODY = {"type": "http.response.body", "body": b"ok", "more_body": False}
 
 
@@ -52,15 +56,21 @@ class WentAway(Exception):
 
 
 class Webhooks:
-    """Takes webhooks. `start_apply` is called for each workspace that got something new."""
+    """Takes webhooks. `start_apply` is called for each workspace that got something new; `unverified` counts a request
+    that nobody signed, and says how many seconds its sender shall wait. What Meta signed is never counted. `caller` is
+    the address that a request counts as."""
 
     def __init__(self, control: Control, journals: Journals, registry: Registry,
-                 start_apply: Callable[[str], None]) -> None:
+                 start_apply: Callable[[str], None], unverified: Callable[[Scope], float],
+                 caller: Callable[[Scope], str] = lambda _: "") -> None:
         self._control = control
         self._journals = journals
         self._registry = registry
         self._start_apply = start_apply
+        self._unverified = unverified
+        self._caller = caller
         self.in_hand = 0
+        self._refused, self._said_at = 0, -math.inf
         self._bytes_in_hand = 0
         self._log = Log("webhook")
         self.answers: Counter[int] = Counter()
@@ -91,12 +101,15 @@ class Webhooks:
             status, body = await self._bounded(app_key, scope, receive)
         else:
             status, body = 405, b"only GET and POST"
+        wait = math.ceil(self._unverified(scope)) if status in UNVERIFIED else 0
+        if wait:
+            status, body = 429, b"too many that are not signed"
         self.answers[status] += 1
         if status == 200 and body == b"ok":
             await send(_OK)  # type: ignore[arg-type]
             await send(_OK_BODY)  # type: ignore[arg-type]
         else:
-            await _answer(send, status, body)
+            await _answer(send, status, body, wait)
 
     async def _challenge(self, app_key: str, query: bytes) -> tuple[int, bytes]:
         """Meta's check that the address is ours: the token must match, the answer is the bare challenge."""
@@ -128,11 +141,23 @@ class Webhooks:
             return 503, b"busy"
         except WentAway:
             return 408, b"the sender went away"
+        except HandedOver as others:
+            for workspace_id in others.stored:
+                self._start_apply(workspace_id)
+            return 503, b"another server answers this number from now on"
         except Exception as error:  # whatever ails us, Meta shall come again: 503 says so, a plain 500 does not
-            self._log.error("webhook.not_stored", error)
+            self._not_stored(error)
             return 503, b"storage is not available"
         finally:
             self.in_hand -= 1
+
+    def _not_stored(self, error: Exception) -> None:
+        """Said at most once a second: a disk that takes nothing refuses thousands, and the log is on it too."""
+        self._refused += 1
+        now = asyncio.get_running_loop().time()
+        if now - self._said_at >= 1:
+            self._log.error("webhook.not_stored", error, bodies=self._refused)
+            self._said_at, self._refused = now, 0
 
     async def _take(self, app_key: str, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         header = _signature(scope)
@@ -152,13 +177,15 @@ class Webhooks:
                 if self._bytes_in_hand > MOST_BYTES_IN_HAND:
                     raise Busy
                 parts.append(part)
-            return await self._store(app, b"".join(parts), header)
+            return await self._store(app, b"".join(parts), header, scope)
         finally:
             self._bytes_in_hand -= size
 
-    async def _store(self, app: OpenApp, body: bytes, header: bytes) -> tuple[int, bytes]:
-        if not is_signed(app.secret, body, header):
+    async def _store(self, app: OpenApp, body: bytes, header: bytes, scope: Scope) -> tuple[int, bytes]:
+        if not any(is_signed(secret, body, header) for secret in app.secrets):
             return 401, b"not signed"
+        if self_test.is_one(body):
+            return 200, self_test.answer(app.secret, body, self._caller(scope), scope["headers"])
         try:
             scanned = scan(body)
         except NotJson:
@@ -188,11 +215,12 @@ def _part(message: ReceiveMessage) -> tuple[bytes, bool]:
     return message["body"], message["more_body"]
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()),
-               (b"x-content-type-options", b"nosniff")]
+async def _answer(send: Send, status: int, body: bytes, wait: int = 0) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *BARE]
     if status == 503:
         headers.append((b"retry-after", b"5"))
+    if status == 429:
+        headers.append((b"retry-after", str(wait).encode()))
     if status == 405:
         headers.append((b"allow", b"GET, POST"))
     if status == 413:

@@ -5,9 +5,56 @@ passes `queue_message` and no other way; outside the 24-hour window only templat
 unknown is shown as such and never sent again by itself.
 """
 
-from chime.inbox.actions import SEND_READ, SEND_TYPING, assign, close, mark_read, open_thread, reopen
+from chime.accounts import QUEUE, ROUTE
+from chime.inbox.actions import (
+    AFTERWARDS,
+    RESOLVED,
+    SEND_READ,
+    SEND_TYPING,
+    add_event,
+    assign,
+    close,
+    mark_read,
+    open_thread,
+    reopen,
+)
 from chime.inbox.changes import FETCH_MEDIA
+from chime.inbox.claiming import claims_replies, set_claims_replies
+from chime.inbox.clocks import count_again
+from chime.inbox.conversation_queries import (
+    conversation,
+    conversations,
+    conversations_by_id,
+    conversations_of_contact,
+    conversations_waiting,
+    counts,
+    unread,
+)
+from chime.inbox.forgetting import (
+    Doomed,
+    forget_messages,
+    forget_threads,
+    forget_words,
+    messages_before,
+    messages_named,
+    messages_of,
+    remove_files,
+    remove_scheduled_files,
+)
 from chime.inbox.gauges import gauges
+from chime.inbox.handover import give_to_team
+from chime.inbox.held import (
+    Held,
+    Sent,
+    Why,
+    count_held,
+    held,
+    hold_scheduled,
+    let_go,
+    release,
+    settle_or_hold,
+    unsettled,
+)
 from chime.inbox.model import (
     Conversation,
     ConversationEvent,
@@ -22,10 +69,6 @@ from chime.inbox.model import (
     Window,
 )
 from chime.inbox.queries import (
-    conversation,
-    conversations,
-    conversations_of_contact,
-    counts,
     events,
     last_inbound,
     media,
@@ -33,7 +76,6 @@ from chime.inbox.queries import (
     message_by_client_id,
     message_of_media,
     messages,
-    unread,
 )
 from chime.inbox.receive import (
     call,
@@ -46,13 +88,18 @@ from chime.inbox.receive import (
     recognise,
     revoke,
 )
+from chime.inbox.search_people import people_named
 from chime.inbox.sending import DELIVER, Draft, discard, queue_message, retry
 from chime.inbox.statuses import record
 
-__all__ = ["DELIVER", "FETCH_MEDIA", "SEND_READ", "SEND_TYPING", "Conversation", "ConversationEvent",
-           "ConversationState", "Direction", "Draft", "Media", "MediaState", "Message", "Origin", "Status", "View",
-           "Window", "assign", "call", "change_identity", "close", "conversation", "conversations",
-           "conversations_of_contact", "counts", "discard", "echo", "edit", "events", "gauges", "history",
-           "last_inbound", "mark_read", "media", "message", "message_by_client_id", "message_of_media", "messages",
-           "open_thread", "queue_message", "react", "receive", "recognise", "record", "reopen", "retry", "revoke",
-           "unread"]
+__all__ = ["AFTERWARDS", "DELIVER", "FETCH_MEDIA", "QUEUE", "RESOLVED", "ROUTE", "SEND_READ", "SEND_TYPING",
+           "Conversation", "ConversationEvent", "ConversationState", "Direction", "Doomed", "Draft", "Held", "Media",
+           "MediaState", "Message", "Origin", "Sent", "Status", "View", "Why", "Window", "add_event", "assign",
+           "call", "change_identity", "claims_replies", "close", "conversation", "conversations",
+           "conversations_by_id", "conversations_of_contact", "conversations_waiting", "count_again", "count_held",
+           "counts", "discard", "echo", "edit", "events", "forget_messages", "forget_threads", "forget_words",
+           "gauges", "give_to_team", "held", "history", "hold_scheduled", "last_inbound", "let_go", "mark_read",
+           "media", "message", "message_by_client_id", "message_of_media", "messages", "messages_before",
+           "messages_named", "messages_of", "open_thread", "people_named", "queue_message", "react", "receive",
+           "recognise", "record", "release", "remove_files", "remove_scheduled_files", "reopen", "retry", "revoke",
+           "set_claims_replies", "settle_or_hold", "unread", "unsettled"]

@@ -5,35 +5,49 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from chime.errors import NotFound
-from chime.inbox import queries
+from chime import notifications
+from chime.accounts import QUEUE, ROUTE
+from chime.errors import Conflict, NotFound
+from chime.inbox import carried_tags, clocks, notes, pins, queries, waiting_again
 from chime.workspaces import Transaction
 
 SEND_READ = "inbox.send_read"
 SEND_TYPING = "inbox.send_typing"
+# What follows a resolved conversation is the business of features above, which have this job's body; only so much
+# later, because a slip of the hand is undone by then.
+RESOLVED = "inbox.resolved"
+AFTERWARDS = waiting_again.SLIP
 
 
 class Thread(msgspec.Struct, frozen=True):
-    """A conversation just found or made, and whether it had been resolved before."""
+    """A conversation just found or made, and whether it had been resolved before, and when."""
 
     id: str
-    was_closed: bool
+    was_closed: bool = False
+    was_snoozed: bool = False
+    closed_at: int | None = None
 
 
 async def open_thread(tx: Transaction, channel_id: str, contact_id: str, *, at: int, reopen: bool = True) -> Thread:
-    """The conversation of this contact on this number, made when there is none, reopened when it was resolved."""
-    rows = await tx.rows("SELECT id, state FROM conversation WHERE channel_id = ? AND contact_id = ?",
+    """The conversation of this contact on this number, made when there is none, reopened when it was resolved or
+    snoozed."""
+    rows = await tx.rows("SELECT id, state, closed_at FROM conversation WHERE channel_id = ? AND contact_id = ?",
                          channel_id, contact_id)
     if not rows:
         thread_id = tx.new_id()
         await tx.execute("INSERT INTO conversation (id, channel_id, contact_id, last_message_at, created_at) "
                          "VALUES (?, ?, ?, ?, ?)", thread_id, channel_id, contact_id, at or tx.now, tx.now)
-        return Thread(thread_id, False)
-    thread_id, state = rows[0]
-    if state == "closed" and reopen:
-        await tx.execute("UPDATE conversation SET state = 'open', closed_at = NULL WHERE id = ?", thread_id)
-    return Thread(thread_id, state == "closed" and reopen)
+        tx.enqueue(ROUTE, QUEUE)
+        return Thread(thread_id)
+    thread_id, state, closed_at = rows[0]
+    if state == "open" or not reopen:
+        return Thread(thread_id)
+    await tx.execute("UPDATE conversation SET state = 'open', closed_at = NULL, reason_id = NULL, "
+                     "snoozed_until = NULL WHERE id = ?", thread_id)
+    tx.enqueue(ROUTE, QUEUE)
+    return Thread(thread_id, was_closed=state == "closed", was_snoozed=state == "snoozed", closed_at=closed_at)
 
 
 async def add_event(tx: Transaction, conversation_id: str, kind: str, *, at: int | None = None,
@@ -67,46 +81,117 @@ async def move_threads(tx: Transaction, *, kept: str, gone: str) -> None:
             "window_expires_at = nullif(max(coalesce(conversation.window_expires_at, 0), "
             "coalesce(other.window_expires_at, 0)), 0), "
             "assignee_id = coalesce(conversation.assignee_id, other.assignee_id), "
+            "waiting_since = coalesce(min(conversation.waiting_since, other.waiting_since), "
+            "conversation.waiting_since, other.waiting_since), "
             "closed_at = CASE WHEN other.state = 'open' THEN NULL ELSE conversation.closed_at END, "
+            "reason_id = CASE WHEN other.state = 'open' THEN NULL ELSE conversation.reason_id END, "
             "state = CASE WHEN other.state = 'open' THEN 'open' ELSE conversation.state END "
             "FROM (SELECT * FROM conversation WHERE id = ?2) AS other WHERE conversation.id = ?1", target, thread_id)
+        await clocks.move(tx, kept=target, gone=thread_id)
+        await notes.move(tx, kept=target, gone=thread_id)
+        await pins.move(tx, kept=target, gone=thread_id)
+        await notifications.move(tx, kept=target, gone=thread_id)
+        await carried_tags.move(tx, kept=target, gone=thread_id)
+        await tx.execute("DELETE FROM bulk_item WHERE conversation_id = ?", thread_id)
+        await tx.execute("UPDATE message_pin SET conversation_id = ? WHERE conversation_id = ?", target, thread_id)
+        await tx.execute("UPDATE conversation SET fields_json = (SELECT json_patch(gone.fields_json, "
+                         "conversation.fields_json) FROM conversation AS gone WHERE gone.id = ?2) WHERE id = ?1",
+                         target, thread_id)
+        await tx.execute("UPDATE scheduled_message SET conversation_id = ? WHERE conversation_id = ?", target,
+                         thread_id)
+        await tx.execute("UPDATE reminder SET conversation_id = ? WHERE conversation_id = ?", target, thread_id)
+        await tx.execute("UPDATE conversation_alias SET conversation_id = ? WHERE conversation_id = ?", target,
+                         thread_id)
+        await tx.execute("INSERT INTO conversation_alias (id, conversation_id) VALUES (?, ?)", thread_id, target)
         await tx.execute("DELETE FROM conversation WHERE id = ?", thread_id)
+        tx.enqueue(ROUTE, QUEUE)
         tx.publish("conversation", target)
 
 
-async def assign(tx: Transaction, conversation_id: str, *, assignee_id: str | None, assignee_name: str) -> None:
-    """Give a conversation to a member, or to nobody. Raises NotFound."""
+class Taken(Conflict):
+    """Somebody else has it by now: `assignee_id`, None when nobody has."""
+
+    def __init__(self, assignee_id: str | None) -> None:
+        super().__init__("Somebody else was faster: this conversation is not as you saw it.")
+        self.assignee_id = assignee_id
+
+
+async def assign(tx: Transaction, conversation_id: str, *, assignee_id: str | None, assignee_name: str,
+                 told_as: str = "", expected: str | UnsetType | None = UNSET, **why: Any) -> None:
+    """Give a conversation to a member, or to nobody. `told_as` is the kind of the line in the thread when it was not
+    simply a person's choice, `why` what that line tells. `expected` is who had it when somebody decided so: of two who
+    take it at once only one does. Raises NotFound, Taken."""
     rows = await tx.rows("SELECT assignee_id FROM conversation WHERE id = ?", conversation_id)
     if not rows:
         raise NotFound("There is no such conversation.")
-    if rows[0][0] == assignee_id:
+    before = rows[0][0]
+    if before == assignee_id:
         return
-    await tx.execute("UPDATE conversation SET assignee_id = ? WHERE id = ?", assignee_id, conversation_id)
-    await add_event(tx, conversation_id, "assigned" if assignee_id else "unassigned", actor_name=tx.actor.name,
-                    assignee_id=assignee_id, assignee_name=assignee_name)
-    await tx.audit("conversation.assigned", "conversation", conversation_id, assignee_id=assignee_id)
+    if expected is not UNSET and before != expected:
+        raise Taken(before)
+    # From whom a person takes it, or who gives it back, is not given it again by a rule. Chime itself lets go of
+    # conversations only because somebody is gone.
+    released_by = before if assignee_id is None and tx.actor.kind != "system" else None
+    await tx.execute("UPDATE conversation SET assignee_id = ?, released_by = ? WHERE id = ?", assignee_id, released_by,
+                     conversation_id)
+    await add_event(tx, conversation_id, told_as or ("assigned" if assignee_id else "unassigned"),
+                    actor_name=tx.actor.name, assignee_id=assignee_id, assignee_name=assignee_name, **why)
+    await tx.audit("conversation.assigned", "conversation", conversation_id, assignee_id=assignee_id, **why)
+    if assignee_id is not None:
+        await notifications.taken(tx, conversation_id)
+        await notifications.notify(tx, [assignee_id], notifications.Kind.ASSIGNED_TO_ME,
+                                   conversation_id=conversation_id)
+    if before is not None:
+        tx.enqueue(ROUTE, QUEUE)
+    # Who loses sight of it hears of the conversation itself no more.
+    tx.publish("inbox", "list")
 
 
-async def close(tx: Transaction, conversation_id: str) -> None:
-    """Resolve: out of the open lists until the customer writes again. Raises NotFound."""
-    await _set_state(tx, conversation_id, "closed", "resolved", "conversation.closed")
+async def leave_team(tx: Transaction, conversation_id: str) -> None:
+    """Its team is gone: everybody's from now on. Raises NotFound."""
+    team_id = await tx.value("SELECT team_id FROM conversation WHERE id = ?", conversation_id)
+    if not await tx.execute("UPDATE conversation SET team_id = NULL WHERE id = ?", conversation_id):
+        raise NotFound("There is no such conversation.")
+    await tx.audit("conversation.team_left", "conversation", conversation_id, team_id=team_id)
+    tx.enqueue(ROUTE, QUEUE)
+    tx.publish("conversation", conversation_id)
+
+
+async def close(tx: Transaction, conversation_id: str, *, reason_id: str | None = None, reason_name: str = "") -> None:
+    """Resolve: out of the open lists until the customer writes again. Whether a reason is due, and which there are, is
+    asked in `resolving`. Raises NotFound."""
+    why = {"reason_id": reason_id, "reason_name": reason_name} if reason_id else {}
+    if not await _set_state(tx, conversation_id, "closed", "resolved", "conversation.closed", **why):
+        return
+    await clocks.resolved(tx, conversation_id, agent_id=tx.actor.id if tx.actor.kind == "user" else None)
+    tx.enqueue(RESOLVED, conversation_id, at=tx.now + AFTERWARDS)
 
 
 async def reopen(tx: Transaction, conversation_id: str) -> None:
-    """Raises NotFound."""
+    """At once after it was resolved, that is undone: who waited waits on. Raises NotFound."""
+    closed_at: int | None = await tx.value("SELECT closed_at FROM conversation WHERE id = ? AND state = 'closed'",
+                                           conversation_id)
     await _set_state(tx, conversation_id, "open", "reopened", "conversation.reopened")
+    if closed_at is not None and tx.now - closed_at <= AFTERWARDS:
+        await waiting_again.resolved_by_slip(tx, conversation_id, closed_at=closed_at)
 
 
-async def _set_state(tx: Transaction, conversation_id: str, state: str, kind: str, action: str) -> None:
+async def _set_state(tx: Transaction, conversation_id: str, state: str, kind: str, action: str, **why: Any) -> bool:
+    """Whether it was in another state."""
     current = await tx.value("SELECT state FROM conversation WHERE id = ?", conversation_id)
     if current is None:
         raise NotFound("There is no such conversation.")
     if current == state:
-        return
-    await tx.execute("UPDATE conversation SET state = ?1, closed_at = CASE ?1 WHEN 'closed' THEN ?2 END WHERE id = ?3",
-                     state, tx.now, conversation_id)
-    await add_event(tx, conversation_id, kind, actor_name=tx.actor.name)
-    await tx.audit(action, "conversation", conversation_id)
+        return False
+    await tx.execute("UPDATE conversation SET state = ?1, closed_at = CASE ?1 WHEN 'closed' THEN ?2 END, "
+                     "snoozed_until = NULL, waiting_since = CASE ?1 WHEN 'closed' THEN NULL ELSE waiting_since END, "
+                     "answered_at = CASE ?1 WHEN 'closed' THEN NULL ELSE answered_at END, released_by = NULL, "
+                     "reason_id = ?4 WHERE id = ?3", state, tx.now, conversation_id, why.get("reason_id"))
+    await add_event(tx, conversation_id, kind, actor_name=tx.actor.name, **why)
+    told = {"reason_id": why["reason_id"]} if why else {}
+    await tx.audit(action, "conversation", conversation_id, **told)
+    tx.enqueue(ROUTE, QUEUE)
+    return True
 
 
 async def mark_read(tx: Transaction, conversation_id: str) -> None:
@@ -118,7 +203,20 @@ async def mark_read(tx: Transaction, conversation_id: str) -> None:
         return
     await tx.execute("UPDATE conversation SET unread_count = 0 WHERE id = ?", conversation_id)
     await tx.audit("conversation.read", "conversation", conversation_id)
+    await notifications.see(tx, tx.actor.id or "", conversation_id=conversation_id)
     newest = await queries.last_inbound(tx, conversation_id)
     if newest is not None:
         tx.enqueue(SEND_READ, newest[0])
+    tx.publish("conversation", conversation_id)
+
+
+async def mark_unread(tx: Transaction, conversation_id: str) -> None:
+    """Somebody wants to come back to it: unread for everybody, until it is opened again. Raises NotFound."""
+    unread = await tx.value("SELECT unread_count FROM conversation WHERE id = ?", conversation_id)
+    if unread is None:
+        raise NotFound("There is no such conversation.")
+    if unread:
+        return
+    await tx.execute("UPDATE conversation SET unread_count = 1 WHERE id = ?", conversation_id)
+    await tx.audit("conversation.unread_marked", "conversation", conversation_id)
     tx.publish("conversation", conversation_id)

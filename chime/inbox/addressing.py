@@ -15,10 +15,11 @@ from chime import channels, contacts
 from chime.contacts import check_user_id, normalise_phone
 from chime.db import Db
 from chime.errors import Invalid, NotFound
-from chime.inbox import queries
+from chime.inbox import conversation_queries, merging, queries
 from chime.inbox.actions import open_thread
 from chime.inbox.model import Conversation, Direction, Message, Origin
 from chime.inbox.sending import Draft
+from chime.security.scope import EVERYTHING
 from chime.whatsapp import MEDIA_RULES, OutboundMessage, Person, check_media, parse_message
 from chime.whatsapp import message_kinds as kinds
 from chime.whatsapp.outbound import Interactive
@@ -30,20 +31,23 @@ _WHOM = ("to", "contact_id", "recipient", "conversation_id")
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who gets a message, from which of our numbers."""
+    """Who gets a message, from which of our numbers; `last_seen_message_id` is the newest that was known when it was
+    written."""
 
     to: str | None = None
     contact_id: str | None = None
     recipient: str | None = None
     conversation_id: str | None = None
     channel_id: str | None = None
+    last_seen_message_id: str | None = None
 
 
 class SendMessage(Address, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Exactly one of `to` (a number with + and country code), `contact_id`, `recipient` (a WhatsApp user id) and
     `conversation_id`; `type` and the object of that name. `channel_id` may be left out when there is one number, or
     one that was used with this contact before. Files are given by `link`, or by the `id` of an uploaded one; the
-    language of a template may also be the bare code. `context` quotes a message, by our id or WhatsApp's."""
+    language of a template may also be the bare code. `context` quotes a message, by our id or WhatsApp's. With
+    `last_seen_message_id` the message is refused when a colleague has answered after that one."""
 
     type: Literal["text", "image", "video", "audio", "document", "sticker", "location", "contacts", "reaction",
                   "interactive", "template"]
@@ -106,7 +110,9 @@ async def conversation_for(tx: Transaction, address: Address) -> Conversation:
         channel_id = await channel_for(tx, address.channel_id, contact_id)
         # Writing to a resolved conversation does not open it again; the customer's answer does.
         conversation_id = (await open_thread(tx, channel_id, contact_id, at=tx.now, reopen=False)).id
-    found = await queries.conversation(tx, conversation_id)
+    else:
+        conversation_id = await merging.leads_to(tx, conversation_id) or conversation_id
+    found = await conversation_queries.conversation(tx, conversation_id)
     if found is None:
         raise NotFound("conversation_id: there is no such conversation.")
     if address.channel_id not in (None, found.channel_id):
@@ -131,8 +137,8 @@ async def channel_for(db: Db, channel_id: str | None, contact_id: str | None = N
         return channel_id
     if len(known) == 1:
         return known[0]
-    used = await queries.conversations_of_contact(db, contact_id) if contact_id is not None else []
-    for conversation in used:
+    of_contact = conversation_queries.conversations_of_contact
+    for conversation in await of_contact(db, EVERYTHING, contact_id) if contact_id is not None else ():
         if conversation.channel_id in known:
             return conversation.channel_id
     raise Invalid.field("channel_id", "Say which of your numbers to use." if known else

@@ -5,12 +5,13 @@ Promise: nothing more than the inbox shows. Of a message that was deleted by its
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from chime.accounts import Member
 from chime.clock import rfc3339
+from chime.inbox.carried_tags import ThreadTag
 from chime.inbox.model import (
     Conversation,
     ConversationState,
@@ -21,6 +22,7 @@ from chime.inbox.model import (
     Settlement,
     Status,
 )
+from chime.phone import shown_text, shown_wamids
 from chime.web.reference import Moment
 
 
@@ -33,13 +35,15 @@ class SendError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MediaAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A message's file. Its bytes are at `/api/v1/media/{id}` once `state` is ready."""
+    """A message's file. Its bytes are at `/api/v1/media/{id}` once `state` is ready. `pages`: of a PDF, as far as they
+    can be told."""
 
     id: str
     kind: str
     mime_type: str
     filename: str
     size: int | None
+    pages: int | None
     state: MediaState
 
 
@@ -69,7 +73,8 @@ class SettlementAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A message. `direction` is in or out; `content` is the object of its type; `at` is its place in the conversation,
-    for what came in WhatsApp's own time; `unconfirmed_since` is set while nobody knows whether it was sent."""
+    for what came in WhatsApp's own time; `unconfirmed_since` is set while nobody knows whether it was sent.
+    A `wamid` holds the customer's number, so it is null for a key without numbers:read."""
 
     id: str
     direction: Direction
@@ -105,8 +110,8 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             id=message.id, direction=message.direction, origin=message.origin, type=message.type,
             status=message.status, conversation_id=message.conversation_id, contact_id=contact_id,
-            channel_id=message.channel_id, wamid=message.wamid, error=_error(message),
-            text="" if gone else message.text, content={} if gone else _content(message),
+            channel_id=message.channel_id, wamid=shown_wamids(message.wamid), error=_error(message),
+            text="" if gone else message.text, content={} if gone else shown_wamids(_content(message)),
             media=None if gone else _media(message), context=_quoted(message),
             reactions=tuple(ReactionAnswer(direction=reaction.side, emoji=reaction.emoji,
                                            author_name=reaction.author_name) for reaction in message.reactions),
@@ -162,7 +167,8 @@ def _media(message: Message) -> MediaAnswer | None:
 def _quoted(message: Message) -> QuotedAnswer | None:
     if message.quoted is None and message.quoted_wamid is None:
         return None
-    return QuotedAnswer(message_id=message.quoted.id if message.quoted else None, wamid=message.quoted_wamid)
+    return QuotedAnswer(message_id=message.quoted.id if message.quoted else None,
+                        wamid=shown_wamids(message.quoted_wamid))
 
 
 class PersonAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,39 +198,60 @@ class LastMessage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class ReasonAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a conversation was resolved."""
+
+    id: str
+    name: str
+
+
 class ConversationAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One contact on one of your numbers. After `window_expires_at` only templates can be sent; it is null when the
-    customer never wrote."""
+    customer never wrote. A snoozed one without `snoozed_until` comes back when the customer writes; `waiting_since` is
+    when they wrote the first message that nobody has answered. `due_at` is the next service-level target to meet, `due`
+    which: the first answer, a further one, or the resolution."""
 
     id: str
     channel_id: str
     contact: PersonAnswer
     state: ConversationState
     assignee: AssigneeAnswer | None
+    team_id: str | None
     unread_count: int
     window_expires_at: Moment | None
     last_message_at: Moment
     last_message: LastMessage | None
     created_at: Moment
     closed_at: Moment | None
+    reason: ReasonAnswer | None
+    snoozed_until: Moment | None
+    waiting_since: Moment | None
+    due_at: Moment | None
+    due: Literal["first", "next", "resolution"] | None
+    tags: tuple[ThreadTag, ...]
 
     @classmethod
-    def of(cls, conversation: Conversation, members: dict[str, Member]) -> ConversationAnswer:
+    def of(cls, conversation: Conversation, members: dict[str, Member], tags: tuple[ThreadTag, ...] = ()
+           ) -> ConversationAnswer:
         member = members.get(conversation.assignee_id or "")
         assignee = None
         if conversation.assignee_id is not None:
             assignee = AssigneeAnswer(id=conversation.assignee_id, name=member.name if member else "")
         return cls(
             id=conversation.id, channel_id=conversation.channel_id, contact=_person(conversation),
-            state=conversation.state, assignee=assignee, unread_count=conversation.unread_count,
-            window_expires_at=_when(conversation.window_expires_at),
+            state=conversation.state, assignee=assignee, team_id=conversation.team_id,
+            unread_count=conversation.unread_count, window_expires_at=_when(conversation.window_expires_at),
             last_message_at=rfc3339(conversation.last_message_at), last_message=_last(conversation),
-            created_at=rfc3339(conversation.created_at), closed_at=_when(conversation.closed_at))
+            created_at=rfc3339(conversation.created_at), closed_at=_when(conversation.closed_at),
+            reason=ReasonAnswer(id=conversation.reason_id, name=conversation.reason_name or "")
+            if conversation.reason_id else None,
+            snoozed_until=_when(conversation.snoozed_until), waiting_since=_when(conversation.waiting_since),
+            due_at=_when(conversation.due_at), due=conversation.due_kind, tags=tags)
 
 
 def _person(conversation: Conversation) -> PersonAnswer:
     phone = conversation.contact_phone
-    return PersonAnswer(id=conversation.contact_id, phone=f"+{phone}" if phone else None,
+    return PersonAnswer(id=conversation.contact_id, phone=str(phone) if phone else None,
                         user_id=conversation.contact_user_id, username=conversation.contact_username,
                         name=conversation.contact_name, profile_name=conversation.contact_profile_name)
 
@@ -234,4 +261,4 @@ def _last(conversation: Conversation) -> LastMessage | None:
         return None
     gone = conversation.last_revoked_at is not None
     return LastMessage(direction=conversation.last_direction, type=conversation.last_type or "",
-                       status=conversation.last_status, text="" if gone else conversation.last_text or "")
+                       status=conversation.last_status, text="" if gone else shown_text(conversation.last_text or ""))

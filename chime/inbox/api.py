@@ -9,12 +9,36 @@ from litestar import delete, get, post
 from litestar.response import Response
 from msgspec import Meta
 
+from chime import audit
+from chime.audit import Reading
 from chime.db import Db
 from chime.errors import Invalid, NotFound
-from chime.inbox import conversation_api, doubt_api, doubts, message_list_api, queries, sending
+from chime.inbox import (
+    bulk_api,
+    conversation_api,
+    conversation_queries,
+    cost_api,
+    doubt_api,
+    doubts,
+    list_api,
+    merge_api,
+    message_list_api,
+    note_api,
+    panel_api,
+    queries,
+    queue_api,
+    reminder_api,
+    resolving_api,
+    saved_view_api,
+    scheduled_api,
+    sending,
+    shared_api,
+    tag_api,
+)
 from chime.inbox.addressing import SendMessage, channel_for, conversation_for, draft_for, read_send
 from chime.inbox.answers import MESSAGE_EXAMPLE, MessageAnswer
 from chime.inbox.files import store_upload
+from chime.inbox.joined_api import lead_on
 from chime.inbox.media_pages import served
 from chime.inbox.model import Message
 from chime.security.permissions import Permission
@@ -23,6 +47,8 @@ from chime.web.here import Here
 from chime.web.idempotency import client_id, once
 from chime.web.reference import Operation, api
 from chime.workspaces import Transaction
+
+__all__ = ["LARGEST_UPLOAD", "ROUTES", "lead_on"]
 
 _ONE = "/api/v1/messages/{message_id:str}"
 # The largest file WhatsApp takes, and the form around it.
@@ -53,6 +79,7 @@ _SETTLED = {409: "The message neither failed nor is in doubt."}
     description="Takes the message; what becomes of it, its state tells. Outside the 24-hour window after the "
                 "customer's last message only templates are taken.",
     refusals={404: "An id in the body is none of this workspace.",
+              409: "A colleague has answered after `last_seen_message_id`.",
               422: "Fields that do not fit, in `errors`; or a rule that forbids it, in `code`: window_closed, "
                    "opted_out, template_not_approved, channel_disconnected."},
     request_example={"to": "+14155550123", "type": "text", "text": {"body": "Your order is on its way."}},
@@ -67,6 +94,8 @@ async def create_message(here: Here) -> MessageAnswer:
             return await _told(tx, known.id)
         conversation = await conversation_for(tx, address)
         draft = await draft_for(tx, conversation, message, named)
+        if address.last_seen_message_id:
+            draft = msgspec.structs.replace(draft, last_seen=address.last_seen_message_id)
         return await _told(tx, await sending.queue_message(tx, conversation.id, draft))
 
 
@@ -76,7 +105,7 @@ async def _told(tx: Transaction, message_id: str) -> MessageAnswer:
 
 
 async def _answer(message: Message | None, db: Db) -> MessageAnswer:
-    conversation = await queries.conversation(db, message.conversation_id) if message is not None else None
+    conversation = await conversation_queries.conversation(db, message.conversation_id) if message is not None else None
     if message is None or conversation is None:
         raise NotFound("There is no such message.")
     return MessageAnswer.of(message, conversation.contact_id)
@@ -89,7 +118,10 @@ async def _answer(message: Message | None, db: Db) -> MessageAnswer:
                                         "delivered_at": "2026-11-21T09:30:02.000Z",
                                         "read_at": "2026-11-21T09:31:10.000Z"})))
 async def show_message(here: Here, message_id: str) -> MessageAnswer:
-    return await _answer(await queries.message(here.db, message_id), here.db)
+    message = await queries.message(here.db, message_id)
+    told = await _answer(message, here.db)
+    audit.read(here, Reading.CONVERSATION, told.conversation_id)
+    return told
 
 
 @post(_ONE + "/retry", status_code=202, opt=api(Permission.INBOX_REPLY, Operation(
@@ -130,7 +162,7 @@ async def create_media(here: Here) -> FileAnswer:
     return FileAnswer(id=stored.id, kind=stored.kind, mime_type=stored.mime_type, size=stored.size)
 
 
-@get("/api/v1/media/{media_id:str}", opt=api(Permission.INBOX_READ, Operation(
+@get("/api/v1/media/{media_id:str}", opt=api(Permission.INBOX_FILES, Operation(
     tag="media", summary="Download a file", answer=bytes,
     description="The bytes of a file that came with a message or was uploaded; a Range header gets a part.")))
 async def show_media_file(here: Here, media_id: str) -> Response[Any]:
@@ -138,4 +170,7 @@ async def show_media_file(here: Here, media_id: str) -> Response[Any]:
 
 
 ROUTES = [create_message, show_message, create_retry, delete_message, create_media, show_media_file,
-          *doubt_api.ROUTES, *message_list_api.ROUTES, *conversation_api.ROUTES]
+          *doubt_api.ROUTES, *message_list_api.ROUTES, *conversation_api.ROUTES, *queue_api.ROUTES, *note_api.ROUTES,
+          *scheduled_api.ROUTES, *reminder_api.ROUTES, *list_api.ROUTES, *saved_view_api.ROUTES, *bulk_api.ROUTES,
+          *resolving_api.ROUTES, *cost_api.ROUTES, *merge_api.ROUTES, *tag_api.ROUTES,
+          *shared_api.ROUTES, *panel_api.ROUTES]

@@ -30,6 +30,13 @@ async def keep(tx: Transaction, channel_id: str, wamid: str, kind: str, at: int,
     await apply_waiting(tx, channel_id, wamid)
 
 
+async def tell_message_of(tx: Transaction, media_id: str) -> None:
+    """Something of a message's file is other than it was."""
+    for message_id, conversation_id in await tx.rows("SELECT id, conversation_id FROM message WHERE media_id = ?",
+                                                     media_id):
+        tx.publish("message", message_id, conversation_id=conversation_id)
+
+
 async def apply_waiting(tx: Transaction, channel_id: str, wamid: str) -> None:
     """What was told about a message before it was here, or before our own send learnt this id of Meta's."""
     rows = await tx.rows("SELECT id, conversation_id FROM message WHERE channel_id = ? AND wamid = ?",

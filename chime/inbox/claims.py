@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from chime.errors import Invalid, NotFound, Refused
-from chime.inbox import callback, changes, queries, rules, statuses
+from chime.inbox import callback, changes, queries, rules, statuses, waiting_again
 from chime.message_templates import SYNC
 from chime.whatsapp import Failure, OutboundMessage, Recipient, Verdict, graph_body, parse_message
 from chime.workspaces import Transaction
@@ -188,6 +188,7 @@ async def _give_up(tx: Transaction, message_id: str, conversation_id: str, code:
                      "next_attempt_at = NULL WHERE id = ? AND status IN ('queued', 'sending', 'unconfirmed')",
                      code, title, what_to_do, message_id)
     await statuses.remove_reaction_of(tx, message_id)
+    await waiting_again.failed(tx, message_id)
     tx.publish("message", message_id, conversation_id=conversation_id)
     tx.publish("conversation", conversation_id)
 

@@ -296,8 +296,9 @@ _PUT_OFF = "status = 'queued' AND next_attempt_at > ?1 AND max(created_at, coale
 
 
 async def make_due(work: Work, channel_id: str) -> None:
-    """The messages of a number that another clock put off leave now."""
+    """The messages of a number that another clock put off leave now, and no pause of that clock holds them."""
     async def some(tx: Transaction) -> int:
+        await tx.execute("UPDATE channel SET paused_until = NULL WHERE id = ? AND paused_until > ?", channel_id, tx.now)
         return await tx.execute(
             f"UPDATE message SET next_attempt_at = ?2 WHERE id IN (SELECT id FROM message WHERE {_PUT_OFF} "
             "AND channel_id = ?3 LIMIT 500)", tx.now + CLOCK_SLACK, tx.now, channel_id)

@@ -8,6 +8,7 @@ import msgspec
 
 from chime.db import Db
 from chime.inbox.model import CLOCK_SLACK, DOUBT_WAITS
+from chime.security.scope import DOUBTS, Viewer
 
 MOST_COUNTED = 1000
 OLDEST = (-1, "")
@@ -33,19 +34,20 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     doubted_at: int
 
 
-async def conversations_asking(db: Db, now: int, *, after: tuple[int, str] = OLDEST, limit: int) -> list[Doubt]:
+async def conversations_asking(db: Db, viewer: Viewer, now: int, *, after: tuple[int, str] = OLDEST,
+                               limit: int) -> list[Doubt]:
     """A page of the conversations in which a message waits for a person, by its oldest one, the oldest first, after
     the given `(doubted_at, message_id)`."""
     return await db.all(
-        Doubt, f"{_DOUBT} WHERE {_ASKING} AND (doubt.claimed_at, doubt.id) > (?3, ?4) "
-        "ORDER BY doubt.claimed_at, doubt.id LIMIT ?5", *_waited_for(now), *after, limit)
+        Doubt, f"{_DOUBT} WHERE {_ASKING}" + DOUBTS[viewer.sight] + _PAGE, *_waited_for(now), *viewer.held_values,
+        *after, limit)
 
 
-async def count_asking(db: Db, now: int) -> int:
+async def count_asking(db: Db, viewer: Viewer, now: int) -> int:
     """How many conversations wait for a person; 1,000 stands for that many or more."""
     found: int = await db.value(
-        f"SELECT count(*) FROM (SELECT 1 FROM message AS doubt WHERE {_ASKING} LIMIT ?3)",
-        *_waited_for(now), MOST_COUNTED)
+        f"SELECT count(*) FROM (SELECT 1 FROM message AS doubt WHERE {_ASKING}" + DOUBTS[viewer.sight] + " LIMIT ?)",
+        *_waited_for(now), *viewer.held_values, MOST_COUNTED)
     return found
 
 
@@ -54,12 +56,13 @@ def _waited_for(now: int) -> tuple[int, int]:
     return now - DOUBT_WAITS + 1, now + CLOCK_SLACK
 
 
-async def unconfirmed(db: Db, *, conversation_id: str | None = None, after: tuple[int, str] = OLDEST,
+async def unconfirmed(db: Db, viewer: Viewer, *, conversation_id: str | None = None, after: tuple[int, str] = OLDEST,
                       limit: int) -> list[Doubt]:
     """A page of all messages in doubt, or those of a conversation, however young, the oldest first."""
     if conversation_id is None:
-        return await db.all(Doubt, _ALL + _PAGE, *after, limit)
-    return await db.all(Doubt, _ALL + " AND doubt.conversation_id = ?" + _PAGE, conversation_id, *after, limit)
+        return await db.all(Doubt, _ALL + DOUBTS[viewer.sight] + _PAGE, *viewer.held_values, *after, limit)
+    return await db.all(Doubt, _ALL + " AND doubt.conversation_id = ?" + DOUBTS[viewer.sight] + _PAGE, conversation_id,
+                        *viewer.held_values, *after, limit)
 
 
 async def count_unconfirmed(db: Db) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from chime.errors import Conflict, NotFound, Refused
-from chime.inbox import sending, statuses
+from chime.inbox import sending, statuses, waiting_again
 from chime.inbox.actions import add_event
 from chime.inbox.model import Settlement, Status
 from chime.security.permissions import SYSTEM
@@ -77,6 +77,7 @@ async def _end(tx: Transaction, message_id: str, settlement: Settlement) -> None
                          "error_title = ?, error_what_to_do = ? WHERE id = ?",
                          f"Not confirmed; given up by {tx.actor.name}", _GIVEN_UP, message_id)
         await statuses.remove_reaction_of(tx, message_id)
+        await waiting_again.failed(tx, message_id)
     await tx.audit("message.doubt_settled", "message", message_id, settled_as=settlement.value)
 
 

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from chime.errors import Invalid
+from chime.inbox.page_jobs import COUNT_PAGES, PDF
 from chime.inbox.voice import NotARecording, ogg_from_webm
 from chime.web.here import Here
 from chime.web.uploads import Upload
 from chime.whatsapp import check_media, kind_for_mime
+from chime.workspaces import quotas
 
-_READ = 256 * 1024
 LARGEST_RECORDING = 16 * 1024 * 1024
 
 
@@ -28,14 +29,14 @@ class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def store_upload(here: Here, channel_id: str, upload: Upload, *, as_voice: bool = False) -> StoredUpload:
-    """Raises Invalid naming `file` when WhatsApp would not take it."""
-    mime_type = (upload.content_type or "application/octet-stream").split(";")[0].strip().lower()
-    filename = upload.filename.replace("\\", "/").rpartition("/")[2][:240] or "file"
+    """Raises Invalid naming `file` when WhatsApp would not take it, or there is no room for it."""
+    await quotas.need_room(here.db)
+    mime_type, filename = upload.mime_type, upload.name
     content: bytes | None = None
     if as_voice and mime_type in ("audio/webm", "video/webm"):
         content, mime_type, filename = await _recording(upload), "audio/ogg", "voice.ogg"
     kind = kind_for_mime(mime_type)
-    size = len(content) if content is not None else await _size(upload)
+    size = len(content) if content is not None else upload.size
     problem = check_media(kind, mime_type, size)
     if problem is not None:
         raise Invalid.field("file", problem)
@@ -43,13 +44,15 @@ async def store_upload(here: Here, channel_id: str, upload: Upload, *, as_voice:
         raise Invalid.field("file", "This file is empty.")
     media_id = here.services.ids.new(here.now)
     is_voice = as_voice and mime_type == "audio/ogg"
-    written = await here.workspace.files.write(media_id, _once(content) if content is not None else _pieces(upload))
+    written = await here.workspace.files.write(media_id, _once(content) if content is not None else upload.pieces())
     async with here.workspace.write(here.actor) as tx:
         await tx.execute(
             "INSERT INTO media (id, channel_id, direction, kind, mime_type, filename, sha256, size, is_voice, state, "
             "created_at) VALUES (?, ?, 'out', ?, ?, ?, ?, ?, ?, 'ready', ?)", media_id, channel_id, kind, mime_type,
             filename, written.sha256, written.size, int(is_voice), tx.now)
         await tx.audit("media.stored", "media", media_id, kind=kind, size=written.size)
+        if mime_type == PDF:
+            tx.enqueue(COUNT_PAGES, media_id)
     return StoredUpload(id=media_id, kind=kind, mime_type=mime_type, filename=filename, size=written.size,
                         is_voice=is_voice)
 
@@ -63,19 +66,6 @@ async def _recording(upload: Upload) -> bytes:
         return ogg_from_webm(raw)
     except NotARecording as error:
         raise Invalid.field("file", "This recording could not be read; record it again.") from error
-
-
-async def _size(upload: Upload) -> int:
-    size = 0
-    async for piece in _pieces(upload):
-        size += len(piece)
-    await upload.seek(0)
-    return size
-
-
-async def _pieces(upload: Upload) -> AsyncIterator[bytes]:
-    while piece := await upload.read(_READ):
-        yield piece
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

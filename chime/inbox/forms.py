@@ -99,6 +99,16 @@ def _link(fields: Fields) -> Built:
              "interactive.action.parameters.url": "url"})
 
 
+def _asking(kind: str, action: dict[str, Any]) -> Callable[[Fields], Built]:
+    """A question whose answer the customer's phone fills in."""
+
+    def build(fields: Fields) -> Built:
+        asked = {"type": kind, "body": {"text": fields.get("body", "").strip()}, "action": action}
+        return {"type": "interactive", "interactive": asked}, {"interactive.body.text": "body"}
+
+    return build
+
+
 def _interactive(kind: str, fields: Fields, action: dict[str, Any]) -> dict[str, Any]:
     built: dict[str, Any] = {"type": kind, "body": {"text": fields.get("body", "").strip()}, "action": action}
     if fields.get("footer", "").strip():
@@ -108,6 +118,9 @@ def _interactive(kind: str, fields: Fields, action: dict[str, Any]) -> dict[str,
 
 _BUILDERS: dict[str, Callable[[Fields], Built]] = {
     "text": _text, "location": _location, "contact": _contact, "buttons": _buttons, "list": _list, "link": _link,
+    "ask_location": _asking("location_request_message", {"name": "send_location"}),
+    "ask_phone": _asking("request_contact_info", {"name": "request_contact_info"}),
+    "ask_address": _asking("address_message", {"name": "address_message", "parameters": {"country": "IN"}}),
 }
 
 

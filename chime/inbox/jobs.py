@@ -9,15 +9,24 @@ from chime import channels
 from chime.db import Db
 from chime.inbox import queries
 from chime.inbox.actions import SEND_READ, SEND_TYPING
-from chime.inbox.changes import FETCH_MEDIA, REVOKED
+from chime.inbox.block_jobs import JOBS as BLOCK_JOBS
+from chime.inbox.bulk_jobs import JOBS as BULK_JOBS
+from chime.inbox.changes import FETCH_MEDIA, REVOKED, tell_message_of
 from chime.inbox.delivery import JOBS as DELIVERY_JOBS
 from chime.inbox.delivery import app_secret, forget_claims, nothing_due
+from chime.inbox.departure_jobs import JOBS as DEPARTURE_JOBS
 from chime.inbox.doubt_jobs import JOBS as DOUBT_JOBS
+from chime.inbox.model import CLOCK_SLACK
+from chime.inbox.page_jobs import COUNT_PAGES, PDF
+from chime.inbox.page_jobs import JOBS as PAGE_JOBS
 from chime.inbox.receive import MEDIA_LIFETIME
+from chime.inbox.reminder_jobs import JOBS as REMINDER_JOBS
+from chime.inbox.scheduled_jobs import JOBS as SCHEDULED_JOBS
 from chime.inbox.search_jobs import JOBS as SEARCH_JOBS
+from chime.inbox.snooze_jobs import JOBS as SNOOZE_JOBS
+from chime.inbox.unsent_file_jobs import JOBS as UNSENT_JOBS
 from chime.jobs import JobKind, Work
 from chime.whatsapp import Doubtful, GraphRefused, MediaTooLarge, NotSent, read_body
-from chime.workspaces import Transaction
 
 __all__ = ["JOBS", "forget_claims"]
 
@@ -76,7 +85,7 @@ async def _fetch_failed(work: Work, media_id: str, attempts: int, trouble: str, 
                              "AND trouble <> 'revoked'", at, trouble, media_id)
             tx.enqueue(FETCH_MEDIA, media_id, at=at)
             if attempts == 0:
-                await _tell_message(tx, media_id)
+                await tell_message_of(tx, media_id)
             return
     await _fetched(work, media_id, "failed", trouble)
 
@@ -86,17 +95,15 @@ async def _fetched(work: Work, media_id: str, state: str, trouble: str, *, size:
         # What was taken back while we fetched it stays taken back; its own nudge is waiting for us to end.
         await tx.execute("UPDATE media SET state = ?1, trouble = ?2, size = coalesce(?3, size), next_attempt_at = NULL "
                          "WHERE id = ?4 AND (trouble <> 'revoked' OR ?2 = 'revoked')", state, trouble, size, media_id)
-        await _tell_message(tx, media_id)
-
-
-async def _tell_message(tx: Transaction, media_id: str) -> None:
-    for message_id, conversation_id in await tx.rows("SELECT id, conversation_id FROM message WHERE media_id = ?",
-                                                     media_id):
-        tx.publish("message", message_id, conversation_id=conversation_id)
+        if state == "ready" and await tx.value("SELECT 1 FROM media WHERE id = ? AND mime_type = ?", media_id, PDF):
+            tx.enqueue(COUNT_PAGES, media_id)
+        await tell_message_of(tx, media_id)
 
 
 async def due_media(db: Db, now: int) -> list[str]:
-    rows = await db.rows("SELECT id FROM media WHERE state = 'pending' AND next_attempt_at <= ? LIMIT 200", now)
+    # What was made later than now was made before the clock went back; its next attempt may be a year away.
+    rows = await db.rows("SELECT id FROM media WHERE state = 'pending' AND (next_attempt_at <= ?1 "
+                         "OR created_at > ?2) LIMIT 200", now, now + CLOCK_SLACK)
     return [row[0] for row in rows]
 
 
@@ -124,9 +131,17 @@ async def _tell_whatsapp(work: Work, message_id: str, *, typing: bool) -> None:
 
 
 JOBS = [
+    *BLOCK_JOBS,
     *DELIVERY_JOBS,
+    *DEPARTURE_JOBS,
     *DOUBT_JOBS,
+    *PAGE_JOBS,
+    *REMINDER_JOBS,
+    *SCHEDULED_JOBS,
     *SEARCH_JOBS,
+    *SNOOZE_JOBS,
+    *BULK_JOBS,
+    *UNSENT_JOBS,
     JobKind(FETCH_MEDIA, fetch_media, due_media, at_once=16),
     JobKind(SEND_READ, send_read, nothing_due),
     JobKind(SEND_TYPING, send_typing, nothing_due),

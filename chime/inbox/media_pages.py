@@ -9,12 +9,17 @@ from urllib.parse import quote
 from litestar import get, post
 from litestar.response import Redirect, Response, Stream
 
+from chime import audit
+from chime.audit import Reading
 from chime.errors import Conflict, NotFound
 from chime.inbox import queries
 from chime.inbox.changes import FETCH_MEDIA
 from chime.inbox.model import MediaState
-from chime.inbox.pages import READ, REPLY
+from chime.inbox.pages import REPLY
 from chime.inbox.queries import StoredMedia
+from chime.phone import shown_text
+from chime.security import limits
+from chime.security.permissions import Permission
 from chime.web.headers import MEDIA_POLICY
 from chime.web.here import Here
 
@@ -24,7 +29,8 @@ _INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "audi
                      "audio/mp4", "audio/ogg", "video/mp4", "video/3gpp"})
 
 
-@get("/w/{slug:str}/media/{media_id:str}", opt=READ)
+@get("/w/{slug:str}/media/{media_id:str}", opt={
+    "permission": Permission.INBOX_FILES, "rate": limits.FILE, "document": False})
 async def show_media(here: Here, media_id: str) -> Response[Any]:
     return await served(here, media_id)
 
@@ -43,11 +49,20 @@ async def served(here: Here, media_id: str) -> Response[Any]:
     status, start, end = _span(asked.get("range", "") if asked.get("if-range", tag) == tag else "", size)
     if status == 416:
         return Response(b"", status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+    await _noted(here, media_id, saved=headers["Content-Disposition"].startswith("attachment"), is_start=start == 0)
     headers["Content-Length"] = str(end - start)
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     return Stream(here.workspace.files.read(media_id, start, end), status_code=status, headers=headers,
                   media_type=_served_type(stored))
+
+
+async def _noted(here: Here, media_id: str, *, saved: bool, is_start: bool) -> None:
+    """Who takes the file away, or has it shown; further parts of the same file are no further reading."""
+    if (saved or here.request.route_handler.opt.get("api")) and is_start:
+        await audit.read_first(here, Reading.FILE_SAVED, media_id)
+    else:
+        audit.read(here, Reading.FILE_SHOWN, media_id)
 
 
 def _served_type(stored: StoredMedia) -> str:
@@ -57,7 +72,7 @@ def _served_type(stored: StoredMedia) -> str:
 
 def _headers(stored: StoredMedia, *, download: bool) -> dict[str, str]:
     inline = _served_type(stored) != "application/octet-stream" and not download
-    name = stored.filename or f"{stored.kind}-{stored.id[-6:]}"
+    name = shown_text(stored.filename) or f"{stored.kind}-{stored.id[-6:]}"
     disposition = f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"
     return {"Content-Disposition": disposition, "Content-Security-Policy": MEDIA_POLICY, "Accept-Ranges": "bytes",
             "Cache-Control": "private, max-age=86400, immutable", "ETag": f'"{stored.id}"'}

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from litestar import get, post
 from litestar.response import Redirect, Response
 
 from chime import channels, contacts, message_templates
 from chime.contacts import normalise_phone
 from chime.errors import ChimeError, Conflict, Invalid, NotFound, Refused
-from chime.inbox import doubts, forms, queries, sending, thread
+from chime.inbox import cards, doubts, form_values, forms, queries, scheduled_pages, sending, thread, undo
 from chime.inbox.actions import open_thread
+from chime.inbox.answered import Answered
 from chime.inbox.files import store_upload
 from chime.inbox.model import Message, Origin
-from chime.inbox.pages import REPLY, SMALL
+from chime.inbox.pages import REPLY, SMALL, START
+from chime.inbox.scheduled import Scheduled
 from chime.inbox.sending import Draft
 from chime.web.forms import form_fields, uploaded_file
 from chime.web.here import Here
@@ -24,7 +27,7 @@ _ONE = "/w/{slug:str}/inbox/{conversation_id:str}"
 _MESSAGE = _ONE + "/messages/{message_id:str}"
 # The largest file WhatsApp takes, and what a form puts around it.
 LARGEST_FORM = 110 * 1024 * 1024
-KINDS = ("location", "contact", "buttons", "list", "link")
+KINDS = ("location", "contact", "buttons", "list", "link", "ask_location", "ask_phone", "ask_address")
 
 
 @post(_ONE + "/messages", opt=REPLY, status_code=200)
@@ -33,17 +36,27 @@ async def create_message(here: Here, conversation_id: str) -> Response[Any]:
     fields = await form_fields(here.request)
     kind = fields.get("type", "text")
     try:
-        message = await _message(here, conversation_id, kind, fields)
-        draft = Draft(message=message, origin=Origin.AGENT, client_id=_client_id(here, fields),
-                      reply_to=fields.get("quoted_id") or None)
-        async with here.workspace.write(here.actor) as tx:
-            message_id = await sending.queue_message(tx, conversation_id, draft)
+        message = await message_from(here, conversation_id, kind, fields)
+        return await _taken(here, conversation_id, Draft(message=message, origin=Origin.AGENT), fields)
     except (Invalid, Refused, Conflict) as error:
         return await _not_taken(here, conversation_id, kind, fields, error)
+
+
+async def _taken(here: Here, conversation_id: str, draft: Draft, fields: dict[str, str]) -> Response[Any]:
+    """Sent, once the time to undo it is over; or scheduled, when the form names a moment."""
+    draft = msgspec.structs.replace(
+        draft, client_id=_client_id(here, fields), reply_to=fields.get("quoted_id") or None,
+        last_seen=fields.get("anyway") or fields.get("seen") or None,
+        hold=1000 * await undo.seconds(here.db, here.actor.id or ""))
+    at = scheduled_pages.moment_of(here, fields)
+    if at is not None:
+        return await scheduled_pages.take(here, conversation_id, draft, at, fields)
+    async with here.workspace.write(here.actor) as tx:
+        message_id = await sending.queue_message(tx, conversation_id, draft)
     return await answer_bubble(here, conversation_id, message_id)
 
 
-async def _message(here: Here, conversation_id: str, kind: str, fields: dict[str, str]) -> OutboundMessage:
+async def message_from(here: Here, conversation_id: str, kind: str, fields: dict[str, str]) -> OutboundMessage:
     if kind != "template":
         return forms.outbound(kind, fields)
     conversation = await thread.conversation_or_404(here, conversation_id)
@@ -72,13 +85,30 @@ async def answer_bubble(here: Here, conversation_id: str, message_id: str) -> Re
 
 async def _not_taken(here: Here, conversation_id: str, kind: str, fields: dict[str, str],
                      error: ChimeError) -> Response[Any]:
+    if isinstance(error, Answered):
+        return await _answered(here, conversation_id, fields, error)
     errors = here.problems(error)
     if kind in KINDS and isinstance(error, Invalid) and here.is_htmx:
-        return await _compose(here, conversation_id, kind, errors=errors, values=fields, status=422)
+        return await compose(here, conversation_id, kind, errors=errors, values=fields, status=422)
     words = next(iter(errors.values()), str(error))
     if here.is_htmx or here.request.headers.get("x-csrf-token") is not None:
-        return here.page("inbox/_send_error.html", status=422, message=words, errors=errors)
-    return here.page("inbox/not_sent.html", status=422, conversation_id=conversation_id, message=words, values=fields)
+        return here.page("inbox/_send_error.html", status=422, message=words, errors=errors,
+                         offers_template=_code(error) == "window_will_close", conversation_id=conversation_id)
+    return here.page("inbox/not_sent.html", status=422, conversation_id=conversation_id, message=words, values=fields,
+                     reply=None)
+
+
+def _code(error: ChimeError) -> str:
+    return error.code if isinstance(error, Refused) else ""
+
+
+async def _answered(here: Here, conversation_id: str, fields: dict[str, str], error: Answered) -> Response[Any]:
+    """A colleague was faster: their reply, and what can be done about one's own. Nothing typed is lost."""
+    reply = await message_or_404(here, conversation_id, error.message_id)
+    if here.is_htmx or here.request.headers.get("x-csrf-token") is not None:
+        return here.page("inbox/_answered.html", status=409, reply=reply)
+    return here.page("inbox/not_sent.html", status=409, conversation_id=conversation_id, reply=reply,
+                     message=here.words(str(error)), values=fields)
 
 
 @post(_ONE + "/files", opt=REPLY, status_code=200, request_max_body_size=LARGEST_FORM)
@@ -97,15 +127,14 @@ async def create_file_message(here: Here, conversation_id: str) -> Response[Any]
         if stored.is_voice:
             content["voice"] = True
         message = parse_message({"type": stored.kind, stored.kind: content})
-        async with here.workspace.write(here.actor) as tx:
-            message_id = await sending.queue_message(
-                tx, conversation_id, Draft(message=message, origin=Origin.AGENT, media_id=stored.id,
-                                           client_id=_client_id(here, fields),
-                                           reply_to=fields.get("quoted_id") or None))
+        draft = Draft(message=message, origin=Origin.AGENT, media_id=stored.id)
+        return await _taken(here, conversation_id, draft, fields)
+    except Answered as error:
+        return await _answered(here, conversation_id, fields, error)
     except (Invalid, Refused) as error:
         errors = here.problems(error)
-        return here.page("inbox/_send_error.html", status=422, message=next(iter(errors.values())), errors=errors)
-    return await answer_bubble(here, conversation_id, message_id)
+        return here.page("inbox/_send_error.html", status=422, message=next(iter(errors.values())), errors=errors,
+                         offers_template=_code(error) == "window_will_close", conversation_id=conversation_id)
 
 
 @get(_ONE + "/compose/{kind:str}", opt=REPLY)
@@ -113,13 +142,22 @@ async def new_message(here: Here, conversation_id: str, kind: str) -> Response[b
     """The form of one kind of message."""
     if kind not in KINDS:
         raise NotFound("There is no such kind of message.")
-    return await _compose(here, conversation_id, kind, errors={}, values={}, status=200)
+    return await compose(here, conversation_id, kind, errors={}, values={}, status=200)
 
 
-async def _compose(here: Here, conversation_id: str, kind: str, *, errors: dict[str, str], values: dict[str, str],
-                   status: int) -> Response[bytes]:
+async def compose(here: Here, conversation_id: str, kind: str, *, errors: dict[str, str], values: dict[str, str],
+                  status: int, editing: Scheduled | None = None) -> Response[bytes]:
+    """The form of one kind of message, also of a scheduled one that is changed."""
     opened = await thread.load(here, conversation_id, with_items=False)
-    return here.page(f"inbox/_compose_{kind}.html", status=status, errors=errors, values=values, thread=opened)
+    chosen: dict[str, Any] = {}
+    if kind == "template":
+        found = await message_templates.template(here.db, opened.channel.waba_id, values.get("template_name", ""),
+                                                 values.get("template_language", ""))
+        if found is None:
+            raise NotFound("There is no such template.")
+        chosen = {"template": thread.TemplateChoice.of(found)}
+    return here.page(f"inbox/_compose_{kind}.html", status=status, errors=errors, values=values, thread=opened,
+                     seen=values.get("seen") or opened.newest_id, editing=editing, **chosen)
 
 
 @get(_ONE + "/templates", opt=REPLY)
@@ -128,7 +166,7 @@ async def list_templates(here: Here, conversation_id: str) -> Response[bytes]:
     opened = await thread.load(here, conversation_id, with_items=False)
     search = here.request.query_params.get("q", "").replace("\0", "")[:100]
     found = await message_templates.approved(here.db, opened.channel.waba_id, search)
-    return here.page("inbox/_templates.html", thread=opened, q=search,
+    return here.page("inbox/_templates.html", thread=opened, q=search, seen=opened.newest_id,
                      templates=[thread.TemplateChoice.of(template) for template in found])
 
 
@@ -153,6 +191,25 @@ async def message_or_404(here: Here, conversation_id: str, message_id: str) -> M
     return found
 
 
+@post(_MESSAGE + "/undo", opt=REPLY | SMALL, status_code=200)
+async def create_undo(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
+    """Take back what has not left: the script gets what it puts into the composer again, a plain form a page with the
+    words."""
+    await message_or_404(here, conversation_id, message_id)
+    async with here.workspace.write(here.actor) as tx:
+        row = await undo.take_back(tx, message_id)
+    if not here.is_htmx:
+        return here.page("inbox/not_sent.html", conversation_id=conversation_id, values={"text": row.text}, reply=None,
+                         message=here.words("Taken back: it never left."))
+    form = form_values.form_of(row.type, row.content, row.text)
+    if form is not None and form[0] in (*KINDS, "template"):
+        return await compose(here, conversation_id, form[0], errors={}, values=form[1], status=200)
+    told = {"text": row.text, "filename": row.media.filename if row.media else "",
+            "mime_type": row.media.mime_type if row.media else "", "voice": bool(row.media and row.media.is_voice),
+            "quoted": row.quoted.id if row.quoted else "", "quote": row.quoted.preview if row.quoted else ""}
+    return Response(msgspec.json.encode(told), media_type="application/json")
+
+
 @post(_MESSAGE + "/retry", opt=REPLY, status_code=200)
 async def create_retry(here: Here, conversation_id: str, message_id: str) -> Response[Any]:
     """Send a failed or doubtful message again."""
@@ -173,9 +230,12 @@ async def delete_message(here: Here, conversation_id: str, message_id: str) -> R
     return Response(b"", media_type="text/html")
 
 
-@get("/w/{slug:str}/inbox/new", opt=REPLY)
+@get("/w/{slug:str}/inbox/new", opt=START)
 async def new_conversation(here: Here) -> Response[bytes]:
-    return await _new(here, errors={}, values={}, status=200)
+    """Perhaps to somebody whose card is in a message (`card`)."""
+    card = await cards.card_named(here, here.request.query_params.get("card", ""))
+    values = {"phone": card.phone, "name": card.name} if card else {}
+    return await _new(here, errors={}, values=values, status=200)
 
 
 async def _new(here: Here, *, errors: dict[str, str], values: dict[str, str], status: int) -> Response[bytes]:
@@ -187,7 +247,7 @@ async def _new(here: Here, *, errors: dict[str, str], values: dict[str, str], st
                      templates=[thread.TemplateChoice.of(template) for template in templates])
 
 
-@post("/w/{slug:str}/inbox", opt=REPLY, status_code=200)
+@post("/w/{slug:str}/inbox", opt=START, status_code=200)
 async def create_conversation(here: Here) -> Response[Any]:
     """Write to somebody first, with a template."""
     fields = await form_fields(here.request)
@@ -231,6 +291,7 @@ async def _begin(here: Here, fields: dict[str, str]) -> str:
     return opened.id
 
 
-ROUTES = [create_message, create_file_message, new_message, list_templates, create_reaction, create_retry,
+ROUTES = [create_message, create_file_message, new_message, list_templates, create_reaction, create_undo,
+          create_retry,
           delete_message, new_conversation, create_conversation]
 

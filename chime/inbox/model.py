@@ -6,11 +6,12 @@ Rules here know no database: may this status follow that one, is the reply windo
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from chime.clock import HOUR, MINUTE
+from chime.phone import Phone
 
 WINDOW = 24 * HOUR
 # Meta warns that a reply in the last moments may still be refused (whatsapp-messaging.md 9), so ours closes earlier.
@@ -27,13 +28,14 @@ class Direction(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who made a message: the customer, or which side of ours."""
+    """Who made a message: the customer, or which side of ours. An automatic one is no answer of anybody's."""
 
     CUSTOMER = "customer"
     AGENT = "agent"
     API = "api"
     PHONE = "phone"
     HISTORY = "history"
+    AUTOMATIC = "automatic"
 
 
 class Status(StrEnum):
@@ -76,7 +78,10 @@ class Settlement(StrEnum):
 
 
 class ConversationState(StrEnum):
+    """Snoozed: out of the open lists until a moment, or until the customer writes."""
+
     OPEN = "open"
+    SNOOZED = "snoozed"
     CLOSED = "closed"
 
 
@@ -86,6 +91,11 @@ class View(StrEnum):
     MINE = "mine"
     UNASSIGNED = "unassigned"
     ALL = "all"
+    MENTIONS = "mentions"
+    PINNED = "pinned"
+    WAITING = "waiting"
+    UNREAD = "unread"
+    SNOOZED = "snoozed"
     CLOSED = "closed"
     DOUBT = "doubt"
 
@@ -113,7 +123,8 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of a message. The bytes are at `/w/<slug>/media/<id>` once `state` is ready."""
+    """A file of a message. The bytes are at `/w/<slug>/media/<id>` once `state` is ready. `pages`: of a PDF, as far as
+    they can be told."""
 
     id: str
     kind: str
@@ -123,6 +134,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     is_voice: bool
     state: MediaState
     trouble: str
+    pages: int | None = None
 
 
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,12 +146,14 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quoted(msgspec.Struct, frozen=True, kw_only=True):
-    """The message that another one answers."""
+    """The message that another one answers. `preview` are its words, empty for what has none."""
 
     id: str
     direction: Direction
     author_name: str
     preview: str
+    type: str = ""
+    is_revoked: bool = False
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +195,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     settled_at: int | None = None
 
     @property
+    def held_until(self) -> int | None:
+        """Until when it waits here and can be taken back; None once the sender had it."""
+        return self.next_attempt_at if self.status is Status.QUEUED and self.claimed_at is None else None
+
+    @property
     def doubted_at(self) -> int | None:
         """Since when nobody knows whether it was sent; None when it is known."""
         return self.claimed_at if self.status is Status.UNCONFIRMED else None
@@ -208,16 +227,24 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: str
     state: ConversationState
     assignee_id: str | None
+    team_id: str | None
     unread_count: int
     last_message_at: int
     window_expires_at: int | None
     created_at: int
     closed_at: int | None
+    snoozed_until: int | None = None
+    reason_id: str | None = None
+    reason_name: str | None = None
+    waiting_since: int | None = None
+    due_at: int | None = None
+    due_soon_at: int | None = None
+    due_kind: Literal["first", "next", "resolution"] | None = None
     # joined for lists and headers
     contact_name: str
     contact_profile_name: str
     contact_username: str
-    contact_phone: str | None
+    contact_phone: Phone | None
     contact_user_id: str | None = None
     last_direction: Direction | None = None
     last_status: Status | None = None
@@ -231,10 +258,10 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
         return contact_title(self.contact_name, self.contact_profile_name, self.contact_username, self.contact_phone)
 
 
-def contact_title(name: str, profile_name: str, username: str, phone: str | None) -> str:
+def contact_title(name: str, profile_name: str, username: str, phone: Phone | None) -> str:
     """The order of ui.md 7.11 (which follows Meta's advice); never empty."""
     if name or profile_name:
         return name or profile_name
     if username:
         return f"@{username}"
-    return f"+{phone}" if phone else "WhatsApp user"
+    return str(phone) if phone else "WhatsApp user"

@@ -1,4 +1,4 @@
-"""Reading conversations and their messages. Every list is a bounded keyset page over an index."""
+"""Reading messages and their files. Every list is a bounded keyset page over an index."""
 
 from __future__ import annotations
 
@@ -8,107 +8,22 @@ from typing import Any
 import msgspec
 
 from chime.db import Db
+from chime.inbox.conversation_queries import NEWEST
 from chime.inbox.model import (
-    Conversation,
     ConversationEvent,
-    ConversationState,
     Direction,
     Media,
     MediaState,
     Message,
+    Origin,
     Quoted,
     Reaction,
-    View,
+    Settlement,
+    Status,
 )
+from chime.phone import shown_content, shown_text
 
-PAGE = 50
-THREAD_PAGE = 60
-MOST_COUNTED = 1000
-NEWEST = (2**62, "")
-
-_CONVERSATION = """
-    SELECT conversation.id, conversation.channel_id, conversation.contact_id, conversation.state,
-        conversation.assignee_id, conversation.unread_count, conversation.last_message_at,
-        conversation.window_expires_at, conversation.created_at, conversation.closed_at,
-        contact.name AS contact_name, contact.profile_name AS contact_profile_name,
-        contact.username AS contact_username, contact.phone AS contact_phone,
-        contact.user_id AS contact_user_id,
-        last.direction AS last_direction, last.status AS last_status, last.type AS last_type,
-        last.text AS last_text, last.revoked_at AS last_revoked_at
-    FROM conversation JOIN contact ON contact.id = conversation.contact_id
-    LEFT JOIN message AS last ON last.id = conversation.last_message_id
-"""
-_PAGE = (" AND (conversation.last_message_at, conversation.id) < (?, ?) "
-         "ORDER BY conversation.last_message_at DESC, conversation.id DESC LIMIT ?")
-_VIEWS = {
-    View.MINE: " WHERE conversation.assignee_id = ? AND conversation.state = 'open'",
-    View.UNASSIGNED: " WHERE conversation.assignee_id IS NULL AND conversation.state = 'open'",
-    View.ALL: " WHERE conversation.state = 'open'",
-    View.CLOSED: " WHERE conversation.state = 'closed'",
-}
-_COUNTS = {
-    View.MINE: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE assignee_id = ? AND state = 'open' LIMIT 1000)",
-    View.UNASSIGNED: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE assignee_id IS NULL AND state = 'open' "
-                     "LIMIT 1000)",
-    View.ALL: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE state = 'open' LIMIT 1000)",
-    View.CLOSED: "SELECT count(*) FROM (SELECT 1 FROM conversation WHERE state = 'closed' LIMIT 1000)",
-}
-
-
-async def conversations(db: Db, view: View, *, user_id: str, after: tuple[int, str] = NEWEST,
-                        limit: int = PAGE) -> list[Conversation]:
-    """A page of a view, the newest first, after the given `(last_message_at, id)`."""
-    values: list[Any] = [user_id] if view is View.MINE else []
-    return await db.all(Conversation, _CONVERSATION + _VIEWS[view] + _PAGE, *values, *after, limit)
-
-
-async def conversations_in(db: Db, state: ConversationState, *, assignee_id: str | None = None,
-                           unassigned: bool = False, after: tuple[int, str] = NEWEST,
-                           limit: int = PAGE) -> list[Conversation]:
-    """A page of everything in one state, or of what one member (or nobody) has, the newest first."""
-    if assignee_id is None and not unassigned:
-        return await db.all(Conversation, _CONVERSATION + " WHERE conversation.state = ?" + _PAGE,
-                            state.value, *after, limit)
-    where = " WHERE conversation.assignee_id IS ? AND conversation.state = ?"
-    return await db.all(Conversation, _CONVERSATION + where + _PAGE, assignee_id, state.value, *after, limit)
-
-
-async def counts(db: Db, *, user_id: str) -> dict[str, int]:
-    """How many conversations each view holds; 1,000 stands for that many or more."""
-    return {view.value: await db.value(sql, *([user_id] if view is View.MINE else []))
-            for view, sql in _COUNTS.items()}
-
-
-async def unread(db: Db) -> int:
-    """Open conversations with something unread, up to 1,000."""
-    # Left to choose, SQLite reads all that are open to find the few.
-    found: int = await db.value("SELECT count(*) FROM (SELECT 1 FROM conversation INDEXED BY conversation_unread "
-                                "WHERE state = 'open' AND unread_count > 0 LIMIT 1000)")
-    return found
-
-
-async def conversation(db: Db, conversation_id: str) -> Conversation | None:
-    return await db.one(Conversation, _CONVERSATION + " WHERE conversation.id = ?", conversation_id)
-
-
-async def conversations_by_id(db: Db, ids: Sequence[str]) -> list[Conversation]:
-    """Those that are there, in the given order. The caller bounds how many."""
-    rows = await db.all(Conversation, _CONVERSATION + " WHERE conversation.id IN (SELECT value FROM json_each(?))",
-                        msgspec.json.encode(ids).decode())
-    found = {row.id: row for row in rows}
-    return [found[conversation_id] for conversation_id in ids if conversation_id in found]
-
-
-async def conversations_of_contact(db: Db, contact_id: str) -> list[Conversation]:
-    return await db.all(Conversation, _CONVERSATION + " WHERE conversation.contact_id = ? "
-                        "ORDER BY conversation.last_message_at DESC LIMIT 20", contact_id)
-
-
-async def conversations_of_contacts(db: Db, contact_ids: Sequence[str]) -> list[Conversation]:
-    """Of those that were not deleted, in no order. The caller bounds how many."""
-    return await db.all(Conversation, _CONVERSATION + " WHERE conversation.contact_id IN "
-                        "(SELECT value FROM json_each(?)) AND contact.deleted_at IS NULL",
-                        msgspec.json.encode(contact_ids).decode())
+THREAD_PAGE = 40
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,9 +33,9 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: str
     channel_id: str
     direction: Direction
-    origin: str
+    origin: Origin
     type: str
-    status: str
+    status: Status
     text: str
     content: dict[str, Any]
     author_id: str | None
@@ -142,7 +57,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     error_what_to_do: str | None
     next_attempt_at: int | None
     claimed_at: int | None
-    settled_as: str | None
+    settled_as: Settlement | None
     settled_by: str | None
     settled_at: int | None
     media_id: str | None
@@ -151,6 +66,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     media_filename: str | None
     media_size: int | None
     media_is_voice: bool | None
+    media_pages: int | None
     media_state: str | None
     media_trouble: str | None
     quoted_id: str | None
@@ -158,8 +74,12 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     quoted_author_name: str | None
     quoted_text: str | None
     quoted_type: str | None
+    quoted_revoked_at: int | None
 
 
+# The fields a row gives its message as they are.
+_SAME = tuple(name for name in Message.__struct_fields__
+              if name not in ("media", "quoted", "reactions", "text", "content"))
 _MESSAGE = """
     SELECT message.id, message.conversation_id, message.channel_id, message.direction, message.origin, message.type,
         message.status, message.text, message.content_json, message.author_id, message.author_name, message.at,
@@ -169,9 +89,10 @@ _MESSAGE = """
         message.next_attempt_at, message.claimed_at, message.settled_as, message.settled_by, message.settled_at,
         message.media_id, media.kind AS media_kind, media.mime_type AS media_mime_type,
         media.filename AS media_filename, media.size AS media_size, media.is_voice AS media_is_voice,
+        media.pages AS media_pages,
         media.state AS media_state, media.trouble AS media_trouble, quoted.id AS quoted_id,
         quoted.direction AS quoted_direction, quoted.author_name AS quoted_author_name, quoted.text AS quoted_text,
-        quoted.type AS quoted_type
+        quoted.type AS quoted_type, quoted.revoked_at AS quoted_revoked_at
     FROM message LEFT JOIN media ON media.id = message.media_id
     LEFT JOIN message AS quoted ON quoted.channel_id = message.channel_id AND quoted.wamid = message.quoted_wamid
 """
@@ -243,19 +164,21 @@ async def _assembled(db: Db, rows: list[_Row]) -> list[Message]:
 
 
 def _message(row: _Row, reactions: tuple[Reaction, ...]) -> Message:
-    known = {name: getattr(row, name) for name in Message.__struct_fields__
-             if name not in ("media", "quoted", "reactions", "origin", "status", "settled_as")}
+    known = {name: getattr(row, name) for name in _SAME}
     media = None
     if row.media_id is not None:
         media = Media(id=row.media_id, kind=row.media_kind or "", mime_type=row.media_mime_type or "",
-                      filename=row.media_filename or "", size=row.media_size, is_voice=bool(row.media_is_voice),
+                      filename=shown_text(row.media_filename or ""), size=row.media_size,
+                      is_voice=bool(row.media_is_voice), pages=row.media_pages or None,
                       state=MediaState(row.media_state or "failed"), trouble=row.media_trouble or "")
     quoted = None
     if row.quoted_id is not None:
         quoted = Quoted(id=row.quoted_id, direction=Direction(row.quoted_direction or "in"),
-                        author_name=row.quoted_author_name or "", preview=row.quoted_text or row.quoted_type or "")
-    return msgspec.convert({**known, "origin": row.origin, "status": row.status, "settled_as": row.settled_as,
-                            "media": media, "quoted": quoted, "reactions": reactions}, Message)
+                        author_name=row.quoted_author_name or "",
+                        preview=shown_text(row.quoted_text or ""), type=row.quoted_type or "",
+                        is_revoked=row.quoted_revoked_at is not None)
+    return Message(**known, text=shown_text(row.text), content=shown_content(row.content), media=media, quoted=quoted,
+                   reactions=reactions)
 
 
 async def events(db: Db, conversation_id: str, *, newer_than: int, older_than: int) -> list[ConversationEvent]:
@@ -263,6 +186,11 @@ async def events(db: Db, conversation_id: str, *, newer_than: int, older_than: i
     return await db.all(ConversationEvent, "SELECT id, kind, actor_name, details_json, at FROM conversation_event "
                         "WHERE conversation_id = ? AND at >= ? AND at < ? ORDER BY at LIMIT 200",
                         conversation_id, newer_than, older_than)
+
+
+async def is_read(db: Db, conversation_id: str) -> bool:
+    """Whether there is such a conversation and nothing in it is unread."""
+    return bool(await db.value("SELECT unread_count = 0 FROM conversation WHERE id = ?", conversation_id))
 
 
 async def last_inbound(db: Db, conversation_id: str) -> tuple[str, str] | None:
@@ -297,11 +225,12 @@ class StoredMedia(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str
     attempts: int
     created_at: int
+    pages: int | None
 
 
 async def media(db: Db, media_id: str) -> StoredMedia | None:
     return await db.one(StoredMedia, "SELECT id, channel_id, direction, kind, meta_media_id, mime_type, filename, "
-                        "sha256, size, is_voice, state, trouble, attempts, created_at FROM media WHERE id = ?",
+                        "sha256, size, is_voice, state, trouble, attempts, created_at, pages FROM media WHERE id = ?",
                         media_id)
 
 

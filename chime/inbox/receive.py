@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from chime import contacts
+from chime import contacts, notifications
 from chime.clock import DAY
-from chime.inbox import changes, statuses
+from chime.inbox import blocking, changes, clocks, reopening, statuses
 from chime.inbox.actions import add_event, move_threads, open_thread
 from chime.inbox.changes import FETCH_MEDIA
 from chime.inbox.model import WINDOW, Direction, Origin, Status
@@ -37,12 +37,15 @@ _END_OF_SECOND = 999
 MEDIA_LIFETIME = 7 * DAY
 
 
-async def receive(tx: Transaction, channel_id: str, event: MessageReceived) -> bool:
-    """A customer's message: contact, conversation, message, window. False when it was known already."""
+async def receive(tx: Transaction, channel_id: str, event: MessageReceived, *, asks_nothing: bool = False) -> bool:
+    """A customer's message: contact, conversation, message, window. False when it was known already. One that
+    `asks_nothing` of anybody (a tap on a question of ours) neither reopens nor waits."""
     if await _known(tx, channel_id, event.wamid):
         return False
     contact_id = await _sender(tx, event)
-    thread = await open_thread(tx, channel_id, contact_id, at=event.at)
+    blocked = await blocking.meets_blocked(tx, contact_id, channel_id)
+    asks_nothing = asks_nothing or blocked
+    thread = await reopening.customer_came(tx, channel_id, contact_id, at=event.at, reopen=not asks_nothing)
     media_id = await _media(tx, channel_id, event.type, event.media, event.at)
     message_id = tx.new_id()
     error = event.errors[0] if event.errors else None
@@ -55,11 +58,15 @@ async def receive(tx: Transaction, channel_id: str, event: MessageReceived) -> b
         event.sender.name or event.sender.username or "", _sorted_at(tx, event.at), tx.now,
         error.code if error else None, (error.details or error.title) if error else None)
     await _touch(tx, thread.id, message_id, at=_sorted_at(tx, event.at),
-                 window=event.at + WINDOW if event.opens_window else None, unread=1)
-    if thread.was_closed:
-        await add_event(tx, thread.id, "reopened", at=event.at)
+                 window=event.at + WINDOW if event.opens_window else None, unread=0 if asks_nothing else 1)
+    if not asks_nothing:
+        await clocks.customer_wrote(tx, thread.id, at=_sorted_at(tx, event.at))
+    if thread.was_snoozed:
+        await add_event(tx, thread.id, "woken", at=event.at)
     await changes.apply_waiting(tx, channel_id, event.wamid)
     await _heed_stop(tx, contact_id, event)
+    if not blocked:
+        await notifications.customer_wrote(tx, thread.id)
     tx.publish("message", message_id, conversation_id=thread.id)
     tx.publish("conversation", thread.id)
     return True
@@ -94,6 +101,7 @@ async def recognise(tx: Transaction, person: Person) -> str:
 async def _with_threads(tx: Transaction, found: contacts.Recognised) -> str:
     for gone in found.absorbed:
         await move_threads(tx, kept=found.contact_id, gone=gone)
+        await blocking.move_blocks(tx, kept=found.contact_id, gone=gone)
     return found.contact_id
 
 
@@ -119,10 +127,12 @@ async def _media(tx: Transaction, channel_id: str, kind: str, media: MediaRefere
 async def _touch(tx: Transaction, conversation_id: str, message_id: str, *, at: int, window: int | None,
                  unread: int) -> None:
     """The conversation's newest message, window and unread count; an older message moves none of them back. A thread
-    that a reaction or a call began has no message yet, and its moment is no message's."""
+    that a reaction or a call began has no message yet, and its moment is no message's. Who writes waits for an answer,
+    also when we wrote before their message came: nobody had read it then."""
     await tx.execute(
         "UPDATE conversation SET last_message_id = CASE WHEN ?2 >= last_message_at OR last_message_id IS NULL "
         "THEN ?3 ELSE last_message_id END, "
+        "waiting_since = CASE WHEN ?4 THEN coalesce(waiting_since, ?2) ELSE waiting_since END, "
         "last_message_at = CASE WHEN last_message_id IS NULL THEN ?2 ELSE max(last_message_at, ?2) END, "
         "unread_count = unread_count + ?4, "
         "window_expires_at = CASE WHEN ?5 IS NULL THEN window_expires_at "
@@ -140,7 +150,8 @@ async def _heed_stop(tx: Transaction, contact_id: str, event: MessageReceived) -
 async def react(tx: Transaction, channel_id: str, event: MessageReacted) -> None:
     """A customer's reaction, or its removal; it opens the window like a message."""
     contact_id = await _sender(tx, event)
-    thread = await open_thread(tx, channel_id, contact_id, at=event.at)
+    blocked = await blocking.meets_blocked(tx, contact_id, channel_id)
+    thread = await reopening.customer_came(tx, channel_id, contact_id, at=event.at, reopen=not blocked)
     await tx.execute("UPDATE conversation SET window_expires_at = max(coalesce(window_expires_at, 0), ?) WHERE id = ?",
                      event.at + WINDOW, thread.id)
     name = event.sender.name or event.sender.username or ""
@@ -182,7 +193,7 @@ async def call(tx: Transaction, channel_id: str, event: CallReceived) -> None:
     if not event.person.is_known:
         return
     contact_id = await recognise(tx, event.person)
-    thread = await open_thread(tx, channel_id, contact_id, at=event.at)
+    thread = await reopening.customer_came(tx, channel_id, contact_id, at=event.at)
     if event.opens_window:
         await tx.execute("UPDATE conversation SET window_expires_at = max(coalesce(window_expires_at, 0), ?) "
                          "WHERE id = ?", event.at + WINDOW, thread.id)
@@ -239,6 +250,10 @@ async def _insert_old(tx: Transaction, channel_id: str, event: MessageEchoed | H
         (person.name or "") if direction is Direction.INBOUND else "", at, tx.now,
         at if direction is Direction.OUTBOUND else None)
     await _touch(tx, thread.id, message_id, at=at, window=None, unread=0)
+    if direction is Direction.OUTBOUND and await tx.execute(
+            "UPDATE conversation SET waiting_since = NULL, answered_at = coalesce(answered_at, ?2) "
+            "WHERE id = ?1 AND waiting_since <= ?2", thread.id, at):
+        await clocks.answered(tx, thread.id, agent_id=None, at=at)
     await statuses.apply_waiting(tx, channel_id, message_id, event.wamid)
     await changes.apply_waiting(tx, channel_id, event.wamid)
     tx.publish("message", message_id, conversation_id=thread.id)

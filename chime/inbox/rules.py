@@ -24,6 +24,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     last_message_at: int
     window_expires_at: int | None
     contact_deleted: bool
+    contact_blocked: bool
     phone: str | None
     user_id: str | None
     marketing_consent: Consent
@@ -42,7 +43,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
 # One row instead of three structs: a claim is made for every message that leaves, up to a thousand times a second.
 _CIRCUMSTANCES = (
     "SELECT conversation.id AS conversation_id, conversation.last_message_at, conversation.window_expires_at, "
-    "contact.deleted_at IS NOT NULL AS contact_deleted, contact.phone, contact.user_id, contact.marketing_consent, "
+    "contact.deleted_at IS NOT NULL AS contact_deleted, contact.blocked_at IS NOT NULL AS contact_blocked, "
+    "contact.phone, contact.user_id, contact.marketing_consent, "
     "channel.id AS channel_id, channel.removed_at IS NOT NULL AS channel_removed, channel.phone_number_id, "
     "channel.waba_id, channel.meta_app_id, channel.display_phone, channel.state AS channel_state, channel.trouble, "
     "channel.paused_until, channel.access_token_sealed FROM conversation "
@@ -72,6 +74,9 @@ async def template_of(db: Db, waba_id: str, content: dict[str, Any]) -> MessageT
 
 def check(found: Circumstances, kind: str, template: MessageTemplate | None, now: int) -> None:
     """Every rule about whether a message of this type may go out now. Raises Refused."""
+    if found.contact_blocked:
+        raise Refused("This contact is blocked. Unblock them in the contact panel to write to them.",
+                      code="contact_blocked")
     if found.phone is None and found.user_id is None:
         raise Refused("Chime knows neither a number nor a WhatsApp user id of this contact.", code="no_address")
     if kind != "template" and not Window(found.window_expires_at, now).is_open:

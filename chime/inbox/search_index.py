@@ -6,6 +6,7 @@ messages taken back) is done by triggers where it happens, see m0011_search.
 
 from __future__ import annotations
 
+from chime.clock import DAY
 from chime.workspaces import Transaction
 
 MESSAGES_AT_ONCE = 500
@@ -21,6 +22,11 @@ async def index_messages(tx: Transaction) -> bool:
         return False
     await tx.execute_aside("INSERT INTO message_words (rowid, text, filename) SELECT sequence, text, filename "
                            "FROM message_text WHERE sequence > ? AND sequence <= ? ORDER BY sequence", upto, last)
+    await tx.execute("INSERT INTO message_day (day, first_sequence, last_sequence) "
+                     "SELECT at / ?1, min(sequence), max(sequence) FROM message WHERE sequence > ?2 AND sequence <= ?3 "
+                     "GROUP BY at / ?1 ON CONFLICT (day) DO UPDATE SET "
+                     "first_sequence = min(first_sequence, excluded.first_sequence), "
+                     "last_sequence = max(last_sequence, excluded.last_sequence)", DAY, upto, last)
     await tx.execute("UPDATE search_progress SET indexed_upto = ?", last)
     return True
 

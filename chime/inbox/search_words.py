@@ -12,6 +12,8 @@ from functools import cache, lru_cache
 
 import msgspec
 
+from chime.phone import texts_are_masked
+
 MOST_TYPED = 200
 MOST_WORDS = 16
 SHORTEST_BEGINNING = 2
@@ -25,6 +27,14 @@ _WITHOUT_SPACES = re.compile("[぀-ヿ㐀-䶿一-鿿가-힯豈-﫿฀-๿\U00020
 _ACCENTS = re.compile("[\u0300-\u036f]")
 # What only colours the emoji before it is no word.
 _EMOJI_MARKS = "︎️"
+
+_NUMBERS = re.compile(r"\d{3,}")
+
+
+def askable(typed: str) -> str:
+    """What the reader of this request may search for. Numbers are no words for whoever gets them masked in texts: found
+    or not found would tell them."""
+    return _NUMBERS.sub(" ", typed).strip() if texts_are_masked() else typed
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -64,8 +74,8 @@ class Words(msgspec.Struct, frozen=True):
 
     def stand_in(self, *texts: str) -> bool:
         """Whether every term is found in one of the texts."""
-        flat = _flat(" ".join(texts))
-        if not all(fold(word) in flat for term in self.terms for word in term.words):
+        together = flat(" ".join(texts))
+        if not all(fold(word) in together for term in self.terms for word in term.words):
             return False  # most texts end here, at a tenth of the cost of cutting them
         cut = [[fold(match[0]) for match in words_in(text)] for text in texts]
         return all(any(term.stands_at(words, place) for words in cut for place in range(len(words)))
@@ -131,10 +141,11 @@ def words_in(text: str) -> list[re.Match[str]]:
 @lru_cache(8192)
 def fold(word: str) -> str:
     """Without capitals and accents."""
-    return _flat(word)
+    return flat(word)
 
 
-def _flat(text: str) -> str:
+def flat(text: str) -> str:
+    """A whole text without capitals and accents."""
     plain = text.lower()
     return plain if plain.isascii() else _ACCENTS.sub("", unicodedata.normalize("NFD", plain))
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from chime import channels, contacts
-from chime.inbox import callback, changes
+from chime.inbox import callback, changes, waiting_again
 from chime.inbox.model import Status, may_follow
 from chime.whatsapp import event_key
 from chime.whatsapp.errors import explain
@@ -97,6 +97,8 @@ async def _apply(tx: Transaction, message_id: str, word: str, at: int, details: 
     await tx.execute(_MOVE.get(status, _PRICED + _MOVED), message_id, pricing, at, status.value)
     if status is Status.FAILED:
         await _failed(tx, message_id, conversation_id, channel_id, details.get("errors") or [{}])
+    elif current in (Status.FAILED, Status.UNCONFIRMED):
+        await waiting_again.arrived(tx, message_id)
     tx.publish("message", message_id, conversation_id=conversation_id)
     tx.publish("conversation", conversation_id)
 
@@ -108,6 +110,7 @@ async def _failed(tx: Transaction, message_id: str, conversation_id: str, channe
     await tx.execute("UPDATE message SET error_code = ?, error_title = ?, error_what_to_do = ? WHERE id = ?",
                      code, rule.title, rule.what_to_do, message_id)
     await remove_reaction_of(tx, message_id)
+    await waiting_again.failed(tx, message_id)
     await heed(tx, rule.effect, channel_id=channel_id, conversation_id=conversation_id, words=rule.title)
 
 

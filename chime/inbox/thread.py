@@ -2,59 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from chime import accounts, channels, contacts, message_templates
+from chime import accounts, audit, channels, contacts, message_templates
 from chime.accounts import Member
+from chime.audit import Reading
 from chime.channels import Channel
-from chime.contacts import Contact
-from chime.db import Db
-from chime.errors import NotFound
-from chime.inbox import queries
+from chime.errors import Invalid, NotFound
+from chime.inbox import (
+    answered,
+    carried_tags,
+    conversation_queries,
+    costs,
+    handover,
+    message_pins,
+    notes,
+    panel,
+    pins,
+    queries,
+    reminders,
+    resolving,
+    scheduled,
+    stretch,
+    undo,
+)
+from chime.inbox.carried_tags import ThreadTag
+from chime.inbox.costs import Costs
+from chime.inbox.message_pins import PinnedMessage
 from chime.inbox.model import Conversation, ConversationEvent, Message, Window
+from chime.inbox.notes import Mentionable, Note
+from chime.inbox.panel import ContactView
+from chime.inbox.reminders import Reminder
+from chime.inbox.resolving import Asked
+from chime.inbox.scheduled import Scheduled
+from chime.inbox.stretch import Stretch
 from chime.message_templates import MessageTemplate, Parameter
+from chime.phone import Phone, country_code
+from chime.security.permissions import Permission
+from chime.security.scope import IN_HAND, viewer
 from chime.web.here import Here
 from chime.web.language import zone
-from chime.web.listing import decode_cursor, encode_cursor
+
+FIRST_LINES = 3
+INDIA = "91"
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a thread. `kind`: day, message or event."""
+    """One line of a thread. `kind`: day, message, event or note."""
 
     kind: str
     day_at: int = 0
     message: Message | None = None
     event: ConversationEvent | None = None
-
-
-class ContactView(msgspec.Struct, frozen=True, kw_only=True):
-    """A contact as the panel draws it; `tags` are (id, name) pairs."""
-
-    id: str
-    name: str
-    profile_name: str
-    username: str
-    phone: str | None
-    user_id: str | None
-    title: str
-    tags: tuple[tuple[str, str], ...]
-    fields: dict[str, Any]
-    marketing_consent: str
-    consent_at: int | None
-    created_at: int
-
-    @classmethod
-    def of(cls, contact: Contact) -> ContactView:
-        same = {name: getattr(contact, name) for name in cls.__struct_fields__
-                if name not in ("tags", "marketing_consent")}
-        return cls(**same, tags=tuple((tag.id, tag.name) for tag in contact.tags),
-                   marketing_consent=contact.marketing_consent.value)
+    note: Note | None = None
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything of one open conversation."""
+    """Everything of one open conversation; of one in the queue that the reader has not taken, the first lines.
+
+    `teams`: those the reader may give it to, by id; `leaves_team`: whether they may take it out of the one it is in.
+    """
 
     conversation: Conversation
     contact: ContactView
@@ -69,6 +76,22 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     members: dict[str, Member]
     templates_count: int
     other_conversations: tuple[Conversation, ...]
+    in_queue: bool = False
+    team_name: str = ""
+    teams: dict[str, str] = {}
+    leaves_team: bool = False
+    is_pinned: bool = False
+    is_called: bool = False
+    mentionable: tuple[str, ...] = ()
+    pinned_messages: tuple[PinnedMessage, ...] = ()
+    newest_id: str = ""
+    scheduled: tuple[Scheduled, ...] = ()
+    reminders: tuple[Reminder, ...] = ()
+    undo_seconds: int = 0
+    tags: tuple[ThreadTag, ...] = ()
+    resolving: Asked = Asked()
+    asks: tuple[str, ...] = ()
+    costs: Costs | None = None
 
 
 class TemplatePreview(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,40 +127,83 @@ async def members(here: Here) -> dict[str, Member]:
     return {member.id: member for member in await accounts.members(here.services.control.db, here.record.id)}
 
 
+async def everybody(here: Here) -> list[Mentionable]:
+    """The people and teams of the workspace, as a note may name them."""
+    people = [Mentionable(member.name, (member.id,)) for member in (await members(here)).values()]
+    return people + [Mentionable(team.name, team.members)
+                     for team in await accounts.all_teams(here.services.control.db, here.record.id)]
+
+
 async def conversation_or_404(here: Here, conversation_id: str) -> Conversation:
-    found = await queries.conversation(here.db, conversation_id)
+    found = await conversation_queries.conversation(here.db, conversation_id)
     if found is None:
         raise NotFound("There is no such conversation.")
     return found
 
 
 async def load(here: Here, conversation_id: str, *, before: str | None = None, after: str | None = None,
-               around: str | None = None, with_items: bool = True) -> Thread:
-    """A conversation's pane with its newest messages, or those `before` or `after` a cursor, or `around` a message (of
-    which `shown_id` tells, if it is still there). Raises NotFound, Invalid (cursor)."""
+               around: str | None = None, day: str | None = None, with_items: bool = True) -> Thread:
+    """A conversation's pane with its newest messages, or those `before` or `after` a place, or `around` a message or
+    the first one of a `day` (of which `shown_id` tells, if it is there). Raises NotFound, Invalid (cursor, day)."""
     conversation = await conversation_or_404(here, conversation_id)
     contact = await contacts.contact(here.db, conversation.contact_id)
     channel = await channels.channel(here.db, conversation.channel_id)
-    stretch = await _stretch(here.db, conversation_id, before, after, around) if with_items else _NONE
+    in_queue = not await in_hand(here, conversation_id)
+    if in_queue:
+        before, after, around, day = None, None, None, None
+    shown = (await _stretch(here, conversation_id, before, after, around, day)) if with_items else stretch.NOTHING
+    if in_queue:
+        shown = _first_lines(shown)
     templates = await message_templates.approved(here.db, channel.waba_id) if channel else []
-    others = await queries.conversations_of_contact(here.db, conversation.contact_id)
+    people, teams = await members(here), await accounts.team_names(here.services.control.db, here.record.id)
+    others = await conversation_queries.conversations_of_contact(here.db, here.viewer, conversation.contact_id)
+    audit.read(here, Reading.CONVERSATION, conversation_id)
+    audit.read(here, Reading.CONTACT, conversation.contact_id)
     return Thread(
         conversation=conversation,
-        contact=ContactView.of(contact) if contact else _gone(conversation),
-        items=await _items(here, conversation_id, stretch), has_older=stretch.has_older,
-        oldest_cursor=stretch.cursor(0) if stretch.has_older else "", has_newer=stretch.has_newer,
-        newest_cursor=stretch.cursor(-1) if stretch.has_newer else "", shown_id=stretch.shown_id,
+        contact=(await panel.contact_view(here, contact, None if in_queue else conversation_id) if contact
+                 else panel.gone(conversation)),
+        items=await _items(here, conversation_id, shown), has_older=shown.has_older,
+        oldest_cursor=shown.cursor(0) if shown.has_older else "", has_newer=shown.has_newer,
+        newest_cursor=shown.cursor(-1) if shown.has_newer else "", shown_id=shown.shown_id,
         window=Window(conversation.window_expires_at, here.now),
-        channel=channel or _removed(conversation), members=await members(here), templates_count=len(templates),
-        other_conversations=tuple(other for other in others if other.id != conversation_id))
+        channel=channel or _removed(conversation), members=people, templates_count=len(templates),
+        other_conversations=tuple(other for other in others if other.id != conversation_id), in_queue=in_queue,
+        team_name=teams.get(conversation.team_id or "", ""), teams=handover.choices(here.actor, teams),
+        leaves_team=handover.reaches_every_team(here.actor),
+        is_called=await notes.is_called(here.db, conversation_id, here.actor.id or ""),
+        pinned_messages=() if in_queue else tuple(await message_pins.pinned_messages(here.db, conversation_id)),
+        is_pinned=await pins.is_pinned(here.db, conversation_id, here.actor.id or ""),
+        mentionable=() if in_queue else (*(member.name for member in people.values()), *teams.values()),
+        newest_id=await answered.newest(here.db, conversation_id),
+        scheduled=() if in_queue else tuple(await scheduled.of_conversation(here.db, conversation_id)),
+        reminders=tuple(await reminders.of_conversation(here.db, conversation_id, here.actor.id or "")),
+        tags=(await carried_tags.carried(here.db, [conversation_id])).get(conversation_id, ()),
+        asks=_asks(channel, contact.phone if contact else None),
+        costs=None if in_queue else await costs.costs(
+            here.db, conversation_id, channel, contact.phone if contact else None, now=here.now,
+            zone_name=here.record.time_zone, window_expires_at=conversation.window_expires_at, templates=templates),
+        resolving=Asked() if in_queue else await resolving.asked(here.db),
+        undo_seconds=await undo.seconds(here.db, here.actor.id or ""))
 
 
-def _gone(conversation: Conversation) -> ContactView:
-    """A deleted contact's thread stays readable."""
-    return ContactView(id=conversation.contact_id, name=conversation.contact_name,
-                       profile_name=conversation.contact_profile_name, username=conversation.contact_username,
-                       phone=None, user_id=None, title=conversation.title, tags=(), fields={},
-                       marketing_consent="unknown", consent_at=None, created_at=conversation.created_at)
+def _asks(channel: Channel | None, phone: Phone | None) -> tuple[str, ...]:
+    """What one can ask of the customer's phone: the number of somebody who has not shared theirs, and an address, which
+    WhatsApp knows how to ask in India only."""
+    ours, theirs = "".join(filter(str.isdigit, channel.display_phone)) if channel else "", phone.digits if phone else ""
+    found = ["ask_location"] + ([] if phone else ["ask_phone"])
+    return (*found, "ask_address") if country_code(ours) == country_code(theirs) == INDIA else tuple(found)
+
+
+async def in_hand(here: Here, conversation_id: str) -> bool:
+    """Whether the reader may read it whole and answer it, not only see that it waits in the queue."""
+    seen = viewer(here.actor, Permission.INBOX_READ)
+    return not seen.is_limited or bool(await here.db.value(IN_HAND[seen.sight], conversation_id, *seen.held_values))
+
+
+def _first_lines(found: Stretch) -> Stretch:
+    """What tells somebody whether the conversation is for them; the rest is for who takes it."""
+    return Stretch(messages=found.messages[-FIRST_LINES:], since=found.until, until=found.until)
 
 
 def _removed(conversation: Conversation) -> Channel:
@@ -147,77 +213,55 @@ def _removed(conversation: Conversation) -> Channel:
                    paused_until=None, created_at=0)
 
 
-class _Stretch(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages that follow each other, oldest first, and the time they cover: from `since` to before `until`."""
-
-    messages: tuple[Message, ...]
-    since: int
-    until: int
-    has_older: bool = False
-    has_newer: bool = False
-    shown_id: str = ""
-
-    def cursor(self, place: int) -> str:
-        return encode_cursor(self.messages[place].at, self.messages[place].id)
-
-
-_NONE = _Stretch(messages=(), since=0, until=0)
-
-
-async def _stretch(db: Db, conversation_id: str, before: str | None, after: str | None, around: str | None
-                   ) -> _Stretch:
+async def _stretch(here: Here, conversation_id: str, before: str | None, after: str | None, around: str | None,
+                   day: str | None) -> Stretch:
     if around:
-        shown = await queries.message(db, around)
-        if shown is not None and shown.conversation_id == conversation_id and shown.type != "reaction":
-            return await _around(db, shown)
+        found = await stretch.around(here.db, conversation_id, around)
+        if found is not None:
+            return found
+    if day:
+        return await stretch.around_moment(here.db, conversation_id, _begin_of(here, day))
     if after:
-        return await _after(db, conversation_id, decode_cursor(after) or (0, ""))
-    place = decode_cursor(before) or queries.NEWEST
-    page = await queries.messages(db, conversation_id, before=place, limit=queries.THREAD_PAGE + 1)
-    older = len(page) > queries.THREAD_PAGE
-    found = tuple(reversed(page[:queries.THREAD_PAGE]))
-    return _Stretch(messages=found, since=found[0].at if older else 0, until=place[0], has_older=older)
+        place = await stretch.place_of(here.db, conversation_id, after)
+        return await stretch.after(here.db, conversation_id, place or (0, ""))
+    return await stretch.newest(here.db, conversation_id, await stretch.place_of(here.db, conversation_id, before))
 
 
-async def _after(db: Db, conversation_id: str, place: tuple[int, str]) -> _Stretch:
-    page = await queries.messages_after(db, conversation_id, after=place, limit=queries.THREAD_PAGE + 1)
-    newer = len(page) > queries.THREAD_PAGE
-    found = tuple(page[:queries.THREAD_PAGE])
-    return _Stretch(messages=found, since=place[0], until=found[-1].at if newer else queries.NEWEST[0],
-                    has_newer=newer)
+def _begin_of(here: Here, day: str) -> int:
+    """The moment a day (2026-11-03) begins for the reader. Raises Invalid."""
+    from datetime import datetime
+
+    try:
+        return int(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=zone(zone_of(here))).timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise Invalid.field("day", "Choose a day.") from error
 
 
-async def _around(db: Db, shown: Message) -> _Stretch:
-    """Half a page on either side."""
-    half, place = queries.THREAD_PAGE // 2, (shown.at, shown.id)
-    earlier = await queries.messages(db, shown.conversation_id, before=place, limit=half + 1)
-    later = await queries.messages_after(db, shown.conversation_id, after=place, limit=half + 1)
-    older, newer = len(earlier) > half, len(later) > half
-    found = (*reversed(earlier[:half]), shown, *later[:half])
-    return _Stretch(messages=found, since=found[0].at if older else 0,
-                    until=found[-1].at if newer else queries.NEWEST[0], has_older=older, has_newer=newer,
-                    shown_id=shown.id)
-
-
-async def _items(here: Here, conversation_id: str, stretch: _Stretch) -> tuple[Item, ...]:
-    happened = await queries.events(here.db, conversation_id, newer_than=stretch.since, older_than=stretch.until)
-    lines: list[Item] = [Item(kind="message", message=message) for message in stretch.messages]
+async def _items(here: Here, conversation_id: str, shown: Stretch) -> tuple[Item, ...]:
+    happened = await queries.events(here.db, conversation_id, newer_than=shown.since, older_than=shown.until)
+    lines: list[Item] = [Item(kind="message", message=message) for message in shown.messages]
     lines += [Item(kind="event", event=event) for event in happened]
+    said = await notes.notes(here.db, conversation_id, newer_than=shown.since, older_than=shown.until)
+    lines += [Item(kind="note", note=note) for note in said]
     lines.sort(key=_at)
     return tuple(_with_days(here, lines))
 
 
 def _at(item: Item) -> int:
-    if item.message is not None:
-        return item.message.at
-    return item.event.at if item.event is not None else item.day_at
+    line = item.message or item.event or item.note
+    return line.at if line is not None else item.day_at
+
+
+def zone_of(here: Here) -> str:
+    """The name of the reader's time zone: what they chose, else their browser's, else the workspace's."""
+    return here.identity.time_zone or here.request.cookies.get("zone", "") or here.record.time_zone
 
 
 def _with_days(here: Here, lines: list[Item]) -> list[Item]:
     """A day line before the first line of each day, by the reader's calendar."""
     from datetime import datetime
 
-    name = here.identity.time_zone or here.request.cookies.get("zone", "") or here.record.time_zone
+    name = zone_of(here)
     found: list[Item] = []
     day = None
     for line in lines:

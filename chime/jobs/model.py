@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from chime.clock import Clock
 from chime.db import Db
 from chime.log import Log
-from chime.security.limits import Limit, RateLimiter, TokenBucket
+from chime.security.pacing import Spacer, Spacing, TokenBucket
 from chime.whatsapp import GraphClient
 from chime.workspaces import Control, Workspace
 
 # Meta: one message to the same person in 6 seconds, 45 at once borrowed from the future (whatsapp-messaging.md 8).
-PAIR_LIMIT = (Limit(45, 270),)
+PAIR_SPACING = Spacing(45, 270)
 
 
 # Seconds of a number's rate that may be on their way at once. Meta answers in 0.1 to 0.3 s; what is on its way when
@@ -80,7 +80,7 @@ class Pace:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
-        self._pairs = RateLimiter()
+        self._pairs = Spacer(PAIR_SPACING)
         self._lanes: dict[str, Lane] = {}
         self._lane_of: dict[str, Lane] = {}
         self._slowed: dict[str, float] = {}
@@ -126,7 +126,7 @@ class Pace:
 
     def pair(self, channel_id: str, contact_id: str) -> float:
         """Seconds until this person may get one more from this number; 0 takes the place."""
-        return self._pairs.take(f"{channel_id}:{contact_id}", PAIR_LIMIT, self._clock.monotonic()).retry_after
+        return self._pairs.take(f"{channel_id}:{contact_id}", self._clock.monotonic())
 
     def slow_down(self, channel_id: str) -> None:
         """Meta said the number is too fast: send at three quarters of the rate from now on. What was on its way then
@@ -144,9 +144,30 @@ class Start(Protocol):
     def __call__(self, kind: str, object_id: str, *, delay: float = 0.0) -> bool: ...
 
 
+class Egress(Protocol):
+    """The one client for hosts outside that are not Meta: `chime.web.egress`, which stands above this room."""
+
+    async def fetch(self, url: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes = b"",
+                    most: int = 0, is_sealed: bool = False) -> Any: ...
+
+
+class Mailer(Protocol):
+    """Queues mails: `chime.web.mail`."""
+
+    @property
+    def configured(self) -> bool: ...
+
+    @property
+    def contact(self) -> str: ...
+
+    def link(self, path: str) -> str: ...
+
+    async def send(self, to: str, subject: str, text: str, *, name: str = "", html: str = "") -> str: ...
+
+
 @dataclass(frozen=True)
 class Work:
-    """What a job body gets: one workspace, Meta, time. Nothing that reaches another workspace."""
+    """What a job body gets: one workspace, Meta, time, the ways out. Nothing that reaches another workspace."""
 
     workspace: Workspace
     control: Control
@@ -155,15 +176,20 @@ class Work:
     pace: Pace
     log: Log
     start: Start
+    egress: Egress
+    mailer: Mailer
 
 
 @dataclass(frozen=True)
 class JobKind:
     """A kind of job: `run` does it for one id, `due` lists the ids whose time has come. At most `at_once` of a kind
     run at a time, whatever the other kinds do: a Meta that does not answer must not keep webhooks from being applied.
+    After a run its id rests for `apart` seconds: what comes meanwhile is done together by the next one, instead of in
+    a transaction of its own. The first after a rest is not kept waiting.
     """
 
     name: str
     run: Callable[[Work, str], Awaitable[None]]
     due: Callable[[Db, int], Awaitable[list[str]]]
     at_once: int = 32
+    apart: float = 0.0

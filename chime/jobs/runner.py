@@ -1,4 +1,5 @@
-"""Runs job bodies on the loop: bounded, each id once at a time, a raising one counted and the process unharmed.
+"""Runs job bodies on the loop: bounded, each id once at a time and not at once again, a raising one counted and the
+process unharmed.
 
 Nudges are only hints, so no queue of them grows without end: beyond `MOST_WAITING` of a kind they are forgotten, and
 the workspace is looked through for what is due as soon as there is room again.
@@ -39,6 +40,7 @@ class Runner:
         self._held: Counter[str] = Counter()
         self._forgotten: dict[str, set[str]] = {}
         self._timers: dict[Target, asyncio.TimerHandle] = {}
+        self._resting: dict[Target, asyncio.TimerHandle] = {}
         self._stopping = False
         self._log = Log("jobs")
         self.sweeps = 0
@@ -74,7 +76,7 @@ class Runner:
         target = (workspace_id, kind, object_id)
         if self._stopping or kind not in self._kinds:
             return False
-        if target in self._running:
+        if self.holds(*target):
             self._again.add(target)
             return True
         if self._held[kind] >= MOST_WAITING:
@@ -84,21 +86,36 @@ class Runner:
         self._running[target] = asyncio.create_task(self._run(target))
         return True
 
+    def holds(self, workspace_id: str, kind: str, object_id: str) -> bool:
+        """Whether the job runs or rests now: to be told of it costs it no new start."""
+        target = (workspace_id, kind, object_id)
+        return target in self._running or target in self._resting
+
     async def _run(self, target: Target) -> None:
         workspace_id, kind, object_id = target
+        apart = self._kinds[kind].apart
         try:
             while True:
                 async with self._places[kind]:
                     await self._guarded(kind, self._body(workspace_id, kind, object_id))
-                if target not in self._again or self._stopping:
+                if target not in self._again or self._stopping or apart:
                     return
                 self._again.discard(target)
         finally:
-            self._again.discard(target)
+            if apart and not self._stopping:
+                self._resting[target] = asyncio.get_running_loop().call_later(apart, self._rested, target)
+            else:
+                self._again.discard(target)
             del self._running[target]
             self._held[kind] -= 1
             if self._held[kind] < MOST_WAITING // 2 and kind in self._forgotten and not self._stopping:
                 await self.sweep(list(self._forgotten.pop(kind)))
+
+    def _rested(self, target: Target) -> None:
+        del self._resting[target]
+        if target in self._again:
+            self._again.discard(target)
+            self.start(*target)
 
     async def _body(self, workspace_id: str, kind: str, object_id: str) -> None:
         try:
@@ -134,20 +151,25 @@ class Runner:
 
     @property
     def busy(self) -> int:
-        return len(self._running)
+        """How many jobs run, or will as soon as they have rested."""
+        return len(self._running) + sum(target in self._again for target in self._resting)
 
     async def idle(self) -> None:
         """Wait until nothing runs (tests, and the end of a drain)."""
-        while self._running:
-            await asyncio.wait(list(self._running.values()))
+        while self.busy:
+            if self._running:
+                await asyncio.wait(list(self._running.values()))
+            else:
+                await asyncio.sleep(0.01)
 
     async def stop(self, seconds: float) -> None:
         """Take nothing new, let what runs finish; what is still running after `seconds` is cancelled (its row says
         where it was)."""
         self._stopping = True
-        for timer in self._timers.values():
+        for timer in (*self._timers.values(), *self._resting.values()):
             timer.cancel()
         self._timers.clear()
+        self._resting.clear()
         if self._running:
             _, late = await asyncio.wait(list(self._running.values()), timeout=seconds)
             for task in late:

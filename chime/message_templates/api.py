@@ -37,7 +37,7 @@ class TemplateAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**same, synced_at=rfc3339(template.synced_at))
 
 
-@get("/api/v1/templates", opt=api(Permission.INBOX_READ, Operation(
+@get("/api/v1/templates", opt=api(Permission.TEMPLATES_READ, Operation(
     tag="templates", summary="List templates",
     description="Chime's copy of what Meta has, the longest known first.",
     answer=Page[TemplateAnswer],

@@ -1,7 +1,10 @@
 """The few cryptographic steps everything else is made of: derive, seal, open, hash.
 
-AES-256-GCM with random nonces throughout; a restored database would repeat a counter. Associated data names where a
-value belongs, so a sealed value copied to another row, column or workspace does not open.
+What is sealed is sealed with XAES-256-GCM (C2SP): AES-256-GCM under a key of its own for each value, made from the key
+and the first half of a random nonce of 192 bits. So there is no number of values after which a key would have to be
+replaced (plain AES-GCM: 2³² with random nonces), nothing has to be counted, and a restored database or a cloned machine
+repeats no counter. Associated data names where a value belongs, so a sealed value copied to another row, column or
+workspace does not open.
 """
 
 from __future__ import annotations
@@ -13,13 +16,18 @@ import struct
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chime.errors import ChimeError
 
-_FORMAT = 1
-_HEAD = struct.Struct(">BI12s")
+# The form, then the version of the key; both are authenticated in form 2. Form 1 was AES-256-GCM and is only read.
+_START = struct.Struct(">BI")
+_FIRST_FORM, _FORM = 1, 2
+_NONCE = {_FIRST_FORM: 12, _FORM: 24}
+_TAG = 16
 
 
 class CannotOpen(ChimeError):
@@ -34,25 +42,59 @@ def derive(key: bytes, purpose: str, version: int = 1) -> bytes:
 
 def context(*parts: str | int) -> bytes:
     """Associated data from its parts, each with its length, so that no two lists give the same bytes."""
-    pieces = [str(part).encode() for part in ("chime", _FORMAT, *parts)]
+    pieces = [str(part).encode() for part in ("chime", 1, *parts)]
     return b"".join(struct.pack(">I", len(piece)) + piece for piece in pieces)
 
 
 def seal(key: bytes, plain: bytes, associated: bytes, *, key_version: int = 1) -> bytes:
-    """format byte, key version, nonce, ciphertext with tag."""
-    nonce = os.urandom(12)
-    return _HEAD.pack(_FORMAT, key_version, nonce) + AESGCM(key).encrypt(nonce, plain, associated)
+    """Form, key version, nonce, ciphertext with tag."""
+    start, nonce = _START.pack(_FORM, key_version), os.urandom(_NONCE[_FORM])
+    return start + nonce + AESGCM(own_key(key, nonce)).encrypt(nonce[12:], plain, start + associated)
 
 
 def unseal(key: bytes, sealed: bytes, associated: bytes) -> bytes:
     """What was sealed. Raises CannotOpen."""
     try:
-        form, _, nonce = _HEAD.unpack_from(sealed)
-        if form != _FORMAT:
+        form, _ = _START.unpack_from(sealed)
+        if form not in _NONCE:
             raise CannotOpen("the sealed value has a form this version does not know")
-        return AESGCM(key).decrypt(nonce, sealed[_HEAD.size:], associated)
+        end = _START.size + _NONCE[form]
+        start, nonce, rest = sealed[:_START.size], sealed[_START.size:end], sealed[end:]
+        if form == _FIRST_FORM:
+            return AESGCM(key).decrypt(nonce, rest, associated)
+        return AESGCM(own_key(key, nonce)).decrypt(nonce[12:], rest, start + associated)
     except (InvalidTag, struct.error, ValueError) as error:
         raise CannotOpen("a sealed value does not open with this key") from error
+
+
+def own_key(key: bytes, nonce: bytes) -> bytes:
+    """The key of one value: NIST SP 800-108r1 in counter mode with CMAC, as XAES-256-GCM has it."""
+    made = b""
+    for counter in (b"\x01", b"\x02"):
+        block = CMAC(AES(key))
+        block.update(b"\x00" + counter + b"X\x00" + nonce[:12])
+        made += block.finalize()
+    return made
+
+
+def is_first_form(sealed: bytes) -> bool:
+    """Whether it was sealed before keys had versions worth naming."""
+    return sealed[:1] == bytes([_FIRST_FORM])
+
+
+def version_of(sealed: bytes) -> int:
+    """The version of the key a value says it was sealed with. Raises CannotOpen."""
+    try:
+        return int(_START.unpack_from(sealed)[1])
+    except struct.error as error:
+        raise CannotOpen("a sealed value is cut off") from error
+
+
+def overhead(sealed: bytes) -> int:
+    """How many bytes longer than the plain value a sealed one is; its first byte tells. Raises CannotOpen."""
+    if not sealed or sealed[0] not in _NONCE:
+        raise CannotOpen("the sealed value has a form this version does not know")
+    return _START.size + _NONCE[sealed[0]] + _TAG
 
 
 def master_key_id(key: bytes) -> str:

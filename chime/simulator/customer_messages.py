@@ -65,6 +65,8 @@ def _write_message(
     told = {"type": kind, **({kind: part} if part is not None else {}), **_beside(simulator, customer, number, body)}
     if kind not in _NOT_IN_CHAT:
         simulator.world.remember(customer, number.phone_number_id, _message(done, told))
+    if simulator.world.conversation(customer, number.phone_number_id).blocked:
+        return  # one tick on their phone, and nothing arrives
     if kind not in ("edit", "revoke"):
         simulator.world.open_window(customer, number.phone_number_id, done.at, referred="referral" in told)
     value = payloads.inbound(customer, number, done.wamid, done.at, **told)

@@ -18,6 +18,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.exceptions import ClientException
 from litestar.params import FromPath
 
+from chime.security.limits import UNLIMITED
 from chime.simulator import graph_answers
 from chime.simulator.connections import drop
 from chime.simulator.graph_errors import GraphError, bad, invalid, missing
@@ -30,7 +31,8 @@ MAX_UPLOAD = 101 << 20
 # Meta takes these as `document`; they are not listed with a kind of their own.
 _DOCUMENT_TYPES = ("text/plain", "application/")
 # Public: the token in the header is the only credential, as with Meta; there is no cookie to forge a request with.
-_OPTIONS = {"public": True, "no_csrf": True}
+# Chime itself calls this in the demo, as often as it sends.
+_OPTIONS = {"public": True, "no_csrf": True, "rate": UNLIMITED}
 
 GraphRequest = Request[Any, Any, Any]
 Injected: TypeAlias = NamedDependency[Simulator]
@@ -56,6 +58,20 @@ async def create_message(request: GraphRequest, node: Id, simulator: Injected) -
     if dropped:
         await drop(request.receive)
     return Response(answer)
+
+
+@post("/{node:str}/block_users", status_code=200)
+async def create_block(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
+    """Block people who wrote within 24 hours."""
+    number = _number(simulator, await _enter(simulator, request), node)
+    return graph_answers.block(simulator, number, await _json(request), blocked=True)
+
+
+@delete("/{node:str}/block_users", status_code=200)
+async def delete_block(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
+    """Let people in again."""
+    number = _number(simulator, await _enter(simulator, request), node)
+    return graph_answers.block(simulator, number, await _json(request), blocked=False)
 
 
 @post("/{node:str}/media", status_code=200, request_max_body_size=MAX_UPLOAD)
@@ -137,6 +153,15 @@ async def delete_subscription(request: GraphRequest, node: Id, simulator: Inject
     return Response({"success": True})
 
 
+@get("/{node:str}/subscriptions")
+async def list_app_subscriptions(request: GraphRequest, node: Id, simulator: Injected) -> Answer:
+    """Where an app's webhooks go. Asked with the app's own token only."""
+    app = simulator.world.apps.get(node)
+    if app is None or _given_token(request) != f"{app.app_id}|{app.app_secret}":
+        raise GraphError(190, "This API call requires an app access token.")
+    return Response(graph_answers.subscriptions(app))
+
+
 @get("/debug_token")
 async def show_token(request: GraphRequest, simulator: Injected) -> Answer:
     """What a token is good for. An expired one may be asked about with a valid one, or with the app's own."""
@@ -169,7 +194,7 @@ def graph_routes(simulator: Simulator) -> list[Router]:
     provide = {"simulator": Provide(lambda: simulator, sync_to_thread=False)}
     handlers = [
         create_message, create_media, show_node, delete_media, list_templates, list_subscriptions,
-        create_subscription, delete_subscription, show_token,
+        create_subscription, delete_subscription, list_app_subscriptions, show_token, create_block, delete_block,
     ]
     graph = Router(
         "/simulator/graph/{version:str}", route_handlers=handlers, dependencies=provide, opt=_OPTIONS,

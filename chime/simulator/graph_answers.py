@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from litestar import Response
+
 from chime.simulator import identifiers
 from chime.simulator.graph_errors import bad
-from chime.simulator.model import MEDIA_ADDRESS_LIFE, Media, Number, Subscription, Template, World
+from chime.simulator.model import MEDIA_ADDRESS_LIFE, App, Media, Number, Subscription, Template, World
 from chime.simulator.simulator import Simulator
 
 SCOPES = ["business_management", "whatsapp_business_management", "whatsapp_business_messaging"]
@@ -30,19 +32,19 @@ def phone_number(number: Number, asked: str | None) -> dict[str, Any]:
         "verified_name": number.verified_name,
         "quality_rating": number.quality_rating,
         "status": number.status,
-        "name_status": "APPROVED",
+        "name_status": number.name_status,
         "new_name_status": "NONE",
         "code_verification_status": "VERIFIED",
         "platform_type": "CLOUD_API",
         "account_mode": "LIVE",
         "throughput": {"level": "STANDARD"},
         "health_status": _health(number),
-        "webhook_configuration": {},
+        "webhook_configuration": {"phone_number": number.override_url} if number.override_url else {},
         "is_official_business_account": False,
         "is_pin_enabled": True,
         "last_onboarded_time": "2026-01-05T09:00:00+0000",
-        "whatsapp_business_manager_messaging_limit": "TIER_2K",
-        "messaging_limit_tier": "TIER_2K",
+        "whatsapp_business_manager_messaging_limit": number.messaging_limit,
+        "messaging_limit_tier": number.messaging_limit,
         "username": None,
     }
     fields = _fields(asked, _NUMBER_FIELDS)
@@ -52,8 +54,32 @@ def phone_number(number: Number, asked: str | None) -> dict[str, Any]:
     return {name: known[name] for name in dict.fromkeys((*fields, "id")) if known[name] is not None}
 
 
+def block(simulator: Simulator, number: Number, body: dict[str, Any], *, blocked: bool) -> Response[dict[str, Any]]:
+    """`POST|DELETE /{PNID}/block_users`: who cannot be blocked is named beside an error, the others are blocked."""
+    given = body.get("block_users")
+    if body.get("messaging_product") != "whatsapp" or not isinstance(given, list) or not given:
+        raise bad("The parameters messaging_product and block_users are required.")
+    done, failed = [], []
+    for one in given:
+        address = str(one.get("user") or one.get("user_id") or "")
+        customer = simulator.world.customer_at(address.lstrip("+"))
+        chat = simulator.world.conversation(customer, number.phone_number_id) if customer else None
+        if chat is None or (blocked and chat.window_until <= simulator.clock.now()):
+            failed.append({"input": address, "errors": [{"code": 131047, "message": "Re-engagement required"}]})
+            continue
+        chat.blocked = blocked
+        done.append({"input": address, "wa_id": customer.address if customer else ""})
+    answer: dict[str, Any] = {"messaging_product": "whatsapp",
+                              "block_users": {"added_users" if blocked else "removed_users": done}}
+    if not failed:
+        return Response(answer)
+    answer["block_users"]["failed_users"] = failed
+    answer["error"] = {"message": "(#139100) Failed to block/unblock users", "type": "OAuthException", "code": 139100}
+    return Response(answer, status_code=400)
+
+
 def _health(number: Number) -> dict[str, Any]:
-    state = "AVAILABLE" if number.status == "CONNECTED" else "BLOCKED"
+    state = number.can_send or ("AVAILABLE" if number.status == "CONNECTED" else "BLOCKED")
     entities = [("PHONE_NUMBER", number.phone_number_id), ("WABA", number.waba_id)]
     return {
         "can_send_message": state,
@@ -148,6 +174,13 @@ def subscribed_apps(world: World, apps: dict[str, Subscription]) -> dict[str, An
     return {"data": rows}
 
 
+def subscriptions(app: App) -> dict[str, Any]:
+    """`GET /{APP}/subscriptions`: where an app's webhooks go and what it hears of."""
+    fields = [{"name": name, "version": "v26.0"} for name in app.fields]
+    return {"data": [{"object": "whatsapp_business_account", "callback_url": app.webhook_url,
+                      "active": app.webhook_active, "fields": fields}]}
+
+
 def debug_token(simulator: Simulator, asked: str) -> dict[str, Any]:
     """`GET /debug_token`: valid or not, whose, and for which accounts."""
     world = simulator.world
@@ -156,16 +189,17 @@ def debug_token(simulator: Simulator, asked: str) -> dict[str, Any]:
         error = {"code": 190, "message": "Invalid OAuth access token."}
         return {"data": {"error": error, "is_valid": False, "scopes": []}}
     expired = token.expired or simulator.switches.token_expired
+    scopes = [scope for scope in SCOPES if scope not in token.lacks]
     accounts = list(token.waba_ids) or sorted(world.subscriptions)
     data: dict[str, Any] = {
         "app_id": token.app_id,
         "type": "SYSTEM_USER",
         "application": world.apps[token.app_id].name,
         "data_access_expires_at": 0,
-        "expires_at": 0,
+        "expires_at": token.expires_at,
         "is_valid": not expired,
-        "scopes": [] if expired else SCOPES,
-        "granular_scopes": [{"scope": scope, "target_ids": accounts} for scope in SCOPES[1:]],
+        "scopes": [] if expired else scopes,
+        "granular_scopes": [{"scope": scope, "target_ids": accounts} for scope in scopes[1:]],
         "user_id": "122100000000000001",
     }
     if expired:

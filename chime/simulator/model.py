@@ -28,24 +28,32 @@ FREE_SERVICE_MESSAGES = 1_000
 PAIR_INTERVAL = 6 * SECOND
 PAIR_BURST = 45
 LEDGER_LIMIT = 100_000
+FIELDS = ("account_alerts", "account_review_update", "account_update", "business_capability_update",
+          "message_template_quality_update", "message_template_status_update", "messages", "phone_number_name_update",
+          "phone_number_quality_update", "security", "template_category_update", "user_preferences")
 
 
 class App(msgspec.Struct, kw_only=True):
-    """A Meta app: it signs, and this is where it posts to."""
+    """A Meta app: it signs, and this is where it posts to, of what it shall hear."""
 
     app_id: str
     app_secret: str
     verify_token: str
     webhook_url: str
     name: str = "Chime (simulated)"
+    fields: tuple[str, ...] = FIELDS
+    webhook_active: bool = True
 
 
 class Token(msgspec.Struct, kw_only=True):
-    """An access token. It reaches every number of the simulator unless `waba_ids` names the accounts."""
+    """An access token. It reaches every number of the simulator unless `waba_ids` names the accounts, and has every
+    permission that it does not lack. `expires_at` is in seconds, 0 is never."""
 
     value: str
     app_id: str
     expired: bool = False
+    expires_at: int = 0
+    lacks: tuple[str, ...] = ()
     waba_ids: tuple[str, ...] = ()
 
 
@@ -58,6 +66,10 @@ class Number(msgspec.Struct, kw_only=True):
     verified_name: str
     quality_rating: str = "GREEN"
     status: str = "CONNECTED"
+    name_status: str = "APPROVED"
+    messaging_limit: str = "TIER_2K"
+    can_send: str = ""  # AVAILABLE, LIMITED or BLOCKED; empty: as `status` lets it
+    override_url: str = ""
     service_messages: int = 0
 
 
@@ -134,6 +146,7 @@ class Conversation(msgspec.Struct, kw_only=True):
     free_until: int = 0
     pair_time: int = 0
     typing_until: int = 0
+    blocked: bool = False
 
 
 class Customer(msgspec.Struct, kw_only=True):

@@ -20,6 +20,7 @@ from litestar.response.sse import ServerSentEventMessage
 
 from chime.errors import ChimeError, Invalid, NotFound
 from chime.resources import static_files, template_source
+from chime.security.limits import UNLIMITED
 from chime.simulator.api import HANDLERS
 from chime.simulator.faults import Switches
 from chime.simulator.simulator import Simulator
@@ -29,13 +30,14 @@ Injected: TypeAlias = NamedDependency[Simulator]
 Id: TypeAlias = FromPath[str]
 
 # Public, but unlike the Graph API not for pages of other sites: Chime's guard asks where a form or script comes from.
-_OPTIONS = {"public": True}
+_OPTIONS = {"public": True, "rate": UNLIMITED}
 _ASSETS = {
     "tokens.css": "css/tokens.css",
     "phone.css": "css/phone.css",
     "phone.js": "js/phone.js",
+    "favicon.svg": "favicon.svg",
 }
-_KINDS = {"css": "text/css", "js": "text/javascript"}
+_KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 # Shown in the page itself; anything else is a download, and nothing of it can run.
 _SHOWN = ("image/jpeg", "image/png", "image/webp", "video/mp4", "video/3gpp", "audio/")
 _UNTRUSTED = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}

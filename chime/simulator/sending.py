@@ -97,6 +97,8 @@ def _address(world: World, number: Number, body: dict[str, Any]) -> Draft:
         customer=customer, address=address, given=given, by_user_id=not to, type="", content=None, quoted=None,
         callback_data=body.get("biz_opaque_callback_data"),
     )
+    if customer is not None and world.conversation(customer, number.phone_number_id).blocked:
+        raise GraphError(130403, "The user is blocked by this business.")
     if customer is None or customer.unreachable:
         draft.later = GraphError(131026, "Message undeliverable.")
     return draft

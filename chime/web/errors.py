@@ -16,12 +16,20 @@ from litestar.response import Redirect, Response
 
 from chime.errors import ChimeError, Invalid, NotSignedIn, Refused, TooMany, Unavailable
 from chime.log import Log
+from chime.web import step_up
 from chime.web.language import catalogue
 from chime.web.services import Services
+from chime.web.step_up import ProofNeeded, SecondFactorNeeded
 
 _log = Log("web")
 _TITLES = {400: "The request cannot be read", 401: "Sign in first", 403: "Not allowed", 404: "Not found",
            405: "Not possible here", 413: "Too large", 429: "Too many requests", 503: "Not available right now"}
+_OURS = ("Something went wrong", "Chime could not do this. Nothing of what you entered was changed.")
+
+
+def texts() -> tuple[str, ...]:
+    """What the page of an error says besides the error's own title and words, for translators."""
+    return (*_TITLES.values(), *_OURS)
 
 
 def is_api(request: Request[Any, Any, Any]) -> bool:
@@ -45,6 +53,8 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         return _problem(status, title, detail, reference, error, headers)
     if isinstance(error, NotSignedIn):
         return _to_sign_in(request)
+    if isinstance(error, ProofNeeded | SecondFactorNeeded):
+        return step_up.answer(request, error)
     return _page(request, status, title, detail, reference, headers)
 
 
@@ -60,7 +70,7 @@ def _told(error: Exception) -> tuple[int, str, str]:
     if isinstance(error, HTTPException) and error.status_code < 500:
         title = _TITLES.get(error.status_code, "The request cannot be read")
         return error.status_code, title, title + "."
-    return 500, "Something went wrong", "Chime could not do this. Nothing of what you entered was changed."
+    return 500, *_OURS
 
 
 def _problem(status: int, title: str, detail: str, reference: str, error: Exception,
@@ -95,7 +105,7 @@ def _page(request: Request[Any, Any, Any], status: int, title: str, detail: str,
     services = Services.of(request)
     identity = request.scope.get("state", {}).get("identity")
     words = catalogue(identity.locale if identity else "en")
-    title, detail = words.gettext(title), words.gettext(detail)
+    title, detail = words.gettext(title), "" if detail == f"{title}." else words.gettext(detail)  # not twice the same
     name = "_error.html" if request.headers.get("hx-request") else "error.html"
     body = services.pages.render(request, name, status=status, title=title, detail=detail, reference=reference)
     return Response(body, status_code=status, headers=headers, media_type="text/html")

@@ -12,81 +12,97 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from chime.errors import ChimeError, Forbidden, NotFound, NotSignedIn, TooMany
-from chime.security.limits import API_LIMITS
+from chime.checked import words
+from chime.errors import ChimeError, Conflict, Forbidden, NotFound, NotSignedIn
+from chime.phone import numbers_shown_to
+from chime.security import networks
 from chime.security.permissions import Permission
 from chime.web.forms import read_form
 from chime.web.identity import Identity
+from chime.web.language import catalogue
+from chime.web.limits import SAFE, limit_known, limit_stranger
+from chime.web.origins import NotFromHere, need_own_page, need_own_reader
 from chime.web.services import Services
+from chime.web.step_up import need_proof, need_second_factor
+from chime.web.support_trail import note_support
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # What goes on while the disk is nearly full; of the other methods only what a handler's `small` says is a few bytes.
-_WITHOUT_SPACE = _SAFE | {"DELETE"}
+_WITHOUT_SPACE = SAFE | {"DELETE"}
 Connection = ASGIConnection[Any, Any, Any, Any]
+_SUSPENDED = words("Nobody can open it now, and nothing is sent. What customers write is kept, and is there when it "
+                   "is resumed. Ask whoever runs this server.")
 
 
-class NotFromHere(ChimeError):
-    """A form or call that did not come from one of our own pages."""
+class WorkspaceSuspended(NotFound):
+    """To its members; to everybody else there is none."""
 
-    status = 403
-    title = "The page was open too long"
+    title = "This workspace is suspended"
 
 
 async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     """The application's one guard."""
     if connection.scope.get("method") == "OPTIONS" and "permission" not in handler.opt:
         raise Forbidden("Nothing to ask for here.")
+    services = Services.of(connection)
     if handler.opt.get("public"):
-        _from_our_page(connection, handler)
+        limit_stranger(services.limiter, connection, handler)
+        if connection.scope.get("method") not in SAFE and not handler.opt.get("no_csrf"):
+            # No session to tie a token to; the browser's own word must do.
+            need_own_page(connection, services.config.public_url)
         return
     permission = handler.opt.get("permission")
     if not isinstance(permission, Permission):
         raise Forbidden("This address names no permission.")
-    services = Services.of(connection)
     is_api = bool(handler.opt.get("api"))
     identity = await (services.by_api_key if is_api else services.by_session)(services, connection)
     if identity is None:
+        limit_stranger(services.limiter, connection, handler)
         raise NotSignedIn("Send a valid API key as a bearer token." if is_api else "Sign in to go on.")
     connection.scope.setdefault("state", {})["identity"] = identity
-    if is_api:
-        _limited(services, connection, identity)
+    if is_api or connection.scope.get("method") in SAFE:
+        need_own_reader(connection, document=not is_api and handler.opt.get("document", True))
+    numbers_shown_to(identity.actor.sees_numbers, masks_texts=identity.actor.masks_texts)
+    limit_known(services.limiter, connection, handler, identity)
+    need_second_factor(identity, handler)
     if "slug" in connection.path_params and identity.workspace is None:
+        if identity.suspended is not None:
+            raise _suspended(identity)
+        await services.denials.note(identity, "membership", handler.handler_name)
         raise NotFound("There is no such workspace, or you are not a member of it.")
+    if identity.addresses and not networks.holds(identity.addresses, identity.actor.origin.address):
+        await services.denials.note(identity, "address", handler.handler_name)
+        raise Forbidden("This workspace can be opened only from certain addresses, and yours is none of them.")
+    if (identity.workspace is not None and identity.workspace.is_muted
+            and connection.scope.get("method") not in SAFE and not handler.opt.get("in_copies")):
+        raise Conflict("This is a restored copy: look at whatever you like, but nothing in it can be changed. It can "
+                       "take the workspace's place, or be thrown away, under Settings, Backups.")
     if not identity.actor.may(permission):
+        await services.denials.note(identity, permission.value, handler.handler_name)
         raise Forbidden(f"This needs the permission {permission.value}.")
     if connection.scope.get("method") not in _WITHOUT_SPACE and not handler.opt.get("small"):
         services.registry.space.need()
     if not is_api:
-        await _same_site(services, connection, identity)
+        try:
+            await _same_site(services, connection, identity)
+        except NotFromHere:
+            await services.denials.note(identity, "form", handler.handler_name)
+            raise
+        need_proof(identity, handler, permission, services.clock.real_now())
+        await note_support(services, connection, handler, identity)
 
 
-def _limited(services: Services, connection: Connection, identity: Identity) -> None:
-    """Three limits at once for each key; what is left goes into the answer's headers."""
-    verdict = services.limiter.take(f"api:{identity.actor.id}", API_LIMITS, services.clock.monotonic())
-    connection.scope.setdefault("state", {})["rate"] = verdict
-    if not verdict.allowed:
-        raise TooMany("This key made too many calls; slow down.", retry_after=verdict.retry_after)
-
-
-def _from_our_page(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Public forms (sign-in) have no session to tie a token to; the browser's own word must do."""
-    if connection.scope.get("method") in _SAFE or handler.opt.get("no_csrf"):
-        return
-    site = connection.headers.get("sec-fetch-site")
-    if site is not None and site not in ("same-origin", "none"):
-        raise NotFromHere("This form was sent from another site.")
-    origin = connection.headers.get("origin")
-    if origin is not None and origin != "null" and origin.partition("://")[2] != connection.headers.get("host"):
-        raise NotFromHere("This form was sent from another site.")
+def _suspended(identity: Identity) -> ChimeError:
+    """What its members read: not that there is no such thing."""
+    of_reader = catalogue(identity.locale)
+    reason = of_reader.gettext(identity.suspended) if identity.suspended else ""
+    return WorkspaceSuspended(f"{of_reader.gettext(_SUSPENDED)} {reason}".strip())
 
 
 async def _same_site(services: Services, connection: Connection, identity: Identity) -> None:
     """Unsafe methods need the session's token, in the header (scripts) or the form."""
-    if connection.scope.get("method") in _SAFE:
+    if connection.scope.get("method") in SAFE:
         return
-    site = connection.headers.get("sec-fetch-site")
-    if site is not None and site not in ("same-origin", "none"):
-        raise NotFromHere("This request was sent from another site.")
+    need_own_page(connection, services.config.public_url)
     token = connection.headers.get("x-csrf-token")
     if token is None:
         value = (await read_form(Request(connection.scope, connection.receive, connection.send))).get("csrf_token")

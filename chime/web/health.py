@@ -10,30 +10,40 @@ from litestar.response import Response
 
 from chime import __version__
 from chime.clock import DAY, rfc3339
+from chime.config import Config
 from chime.errors import NotFound
 from chime.log import Log
+from chime.security import limits
 from chime.security.crypto import same
+from chime.web.headers import REPORTS
 from chime.web.services import Services
 
 AnyRequest = Request[Any, Any, Any]
 _log = Log("web")
+# RFC 9116 wants less than a year.
+EXPIRES = 360 * DAY
 
 
-@get("/healthz", opt={"public": True}, include_in_schema=False)
+@get("/healthz", opt={"public": True, "rate": limits.UNLIMITED}, include_in_schema=False)
 async def show_health() -> Response[bytes]:
     """The process answers."""
     return Response(b"ok\n", media_type="text/plain")
 
 
-@get("/readyz", opt={"public": True}, include_in_schema=False)
+async def touch_storage(services: Services) -> None:
+    """Write a row into control.db. Raises what ails it."""
+    async with services.control.db.transaction() as tx:
+        # Another value each time: SQLite writes nothing for an update that changes nothing.
+        await tx.execute("INSERT INTO meta (key, value) VALUES ('ready_checked', ?) ON CONFLICT (key) "
+                         "DO UPDATE SET value = excluded.value", services.ids.code(12))
+
+
+@get("/readyz", opt={"public": True, "rate": limits.UNLIMITED}, include_in_schema=False)
 async def show_readiness(request: AnyRequest) -> Response[bytes]:
     """Storage and queue can be used. No detail: anybody may ask."""
     services = Services.of(request)
     try:
-        async with services.control.db.transaction() as tx:
-            # Another value each time: SQLite writes nothing for an update that changes nothing.
-            await tx.execute("INSERT INTO meta (key, value) VALUES ('ready_checked', ?) ON CONFLICT (key) "
-                             "DO UPDATE SET value = excluded.value", services.ids.code(12))
+        await touch_storage(services)
         ready = services.queue.ready() and services.registry.space.enough
     except Exception as error:  # whatever it is, we are not ready, and that is the answer
         _log.error("ready.failed", error)
@@ -42,7 +52,7 @@ async def show_readiness(request: AnyRequest) -> Response[bytes]:
                     media_type="text/plain")
 
 
-@get("/metrics", opt={"public": True}, include_in_schema=False)
+@get("/metrics", opt={"public": True, "rate": limits.UNLIMITED}, include_in_schema=False)
 async def show_metrics(request: AnyRequest) -> Response[bytes]:
     """Prometheus text. With no token configured only this machine may ask."""
     services = Services.of(request)
@@ -74,7 +84,8 @@ def _metrics(services: Services) -> list[str]:
     return lines
 
 
-@post("/csp-report", opt={"public": True, "no_csrf": True}, include_in_schema=False, status_code=204)
+@post(REPORTS, status_code=204, include_in_schema=False,
+      opt={"public": True, "no_csrf": True, "rate": limits.POLICY_REPORT})
 async def create_policy_report() -> None:
     """A browser refused something our policy forbids: counted in the log, its content is not kept."""
     _log.warning("policy.violated")
@@ -83,13 +94,23 @@ async def create_policy_report() -> None:
 @get("/.well-known/security.txt", opt={"public": True}, include_in_schema=False)
 async def show_security_contact(request: AnyRequest) -> Response[bytes]:
     services = Services.of(request)
-    contact = services.config.security_contact
-    if not contact:
+    told = security_text(services.config, services.clock.real_now())
+    if not told:
         raise NotFound("No security contact is configured.")
-    if "@" in contact and ":" not in contact:
+    return Response(told.encode(), media_type="text/plain")
+
+
+def security_text(config: Config, now: int) -> str:
+    """RFC 9116; empty without a contact. It says where it belongs, so that a copy elsewhere is known for one."""
+    contact = config.security_contact
+    if not contact:
+        return ""
+    if ":" not in contact:
         contact = f"mailto:{contact}"
-    expires = rfc3339(services.clock.real_now() + 365 * DAY)
-    return Response(f"Contact: {contact}\nExpires: {expires}\n".encode(), media_type="text/plain")
+    lines = [f"Contact: {contact}", f"Expires: {rfc3339(now + EXPIRES)}", "Preferred-Languages: en"]
+    if config.public_url:
+        lines += [f"Canonical: {config.public_url}/.well-known/security.txt", f"Policy: {config.public_url}/security"]
+    return "\n".join(lines) + "\n"
 
 
 ROUTES = [show_health, show_readiness, show_metrics, create_policy_report, show_security_contact]

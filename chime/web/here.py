@@ -10,7 +10,8 @@ from litestar.response import Response
 
 from chime.db import Db
 from chime.errors import ChimeError, Invalid, NotFound
-from chime.security.permissions import Actor
+from chime.security.permissions import Actor, Permission
+from chime.security.scope import IN_HAND, IN_SIGHT, QUEUE_PERMISSIONS, THROUGH_HELD, Viewer, viewer
 from chime.web.identity import Identity
 from chime.web.language import catalogue
 from chime.web.services import Services
@@ -37,6 +38,17 @@ class Here:
     @property
     def actor(self) -> Actor:
         return self.identity.actor
+
+    @property
+    def permission(self) -> Permission:
+        """What the route asked for."""
+        found: Permission = self.request.route_handler.opt["permission"]
+        return found
+
+    @property
+    def viewer(self) -> Viewer:
+        """How far the actor's grant of the route's permission reaches; queries of private rows ask for it."""
+        return viewer(self.actor, self.permission)
 
     @property
     def base(self) -> str:
@@ -73,5 +85,25 @@ async def open_here(request: AnyRequest) -> AsyncGenerator[Here, None]:
     identity: Identity = request.scope["state"]["identity"]
     if identity.workspace is None:
         raise NotFound("There is no such workspace, or you are not a member of it.")
-    async with services.registry.use(identity.workspace.id) as workspace:
-        yield Here(request, services, identity, identity.workspace, workspace)
+    async with services.registry.use(identity.workspace.id, stays=True) as workspace:
+        here = Here(request, services, identity, identity.workspace, workspace)
+        await _in_sight(here)
+        yield here
+
+
+async def _in_sight(here: Here) -> None:
+    """What the path names and the actor does not reach is as absent as what does not exist. One place for every route,
+    so no sibling can forget it. Raises NotFound."""
+    seen = here.viewer
+    if not seen.is_limited:
+        return
+    for name, value in here.request.path_params.items():
+        if name == "conversation_id" and here.permission not in QUEUE_PERMISSIONS:
+            found = await here.db.value(IN_HAND[seen.sight], value, *seen.held_values)
+        elif name in IN_SIGHT:
+            values = seen.held_values if name in THROUGH_HELD else seen.values
+            found = await here.db.value(IN_SIGHT[name][seen.sight], value, *values)
+        else:
+            continue
+        if not found:
+            raise NotFound("There is no such thing here, or it is not yours to see.")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gettext
 import io
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
+from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_date, format_time, get_datetime_format
+from babel.numbers import format_currency, format_decimal
 
 from chime import resources
 from chime.clock import DAY, HOUR, MINUTE
@@ -44,17 +46,23 @@ def catalogue(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(io.BytesIO(compiled)) if compiled else gettext.NullTranslations()
 
 
-# A page says some hundred moments, most of them those of the page before; Babel takes 60 µs for each.
+# A page says some hundred moments and Babel takes 60 µs for each. A day has 1,440 minutes and a thread few days, so the
+# two halves of a moment are nearly always known already, while whole moments seldom are.
 @lru_cache(maxsize=16_384)
-def _full(where: Locale, when: tzinfo, second: int) -> str:
-    text = format_datetime(datetime.fromtimestamp(second, when), "medium", locale=where)
+def _clock_time(where: Locale, minute_of_day: int) -> str:
+    text = format_time(time(minute_of_day // 60, minute_of_day % 60), "short", locale=where)
     return text.replace("\u202f", "\u00a0")
 
 
 @lru_cache(maxsize=16_384)
-def _clock_time(where: Locale, when: tzinfo, minute: int) -> str:
-    text = format_time(datetime.fromtimestamp(minute * 60, when), "short", locale=where)
-    return text.replace("\u202f", "\u00a0")
+def _date(where: Locale, ordinal: int, form: str) -> str:
+    return format_date(date.fromordinal(ordinal), form, locale=where)
+
+
+@lru_cache(maxsize=64)
+def _together(where: Locale) -> str:
+    """How a language puts a time (0) beside a date (1)."""
+    return str(get_datetime_format("medium", locale=where)).replace("'", "")
 
 
 class Reader:
@@ -64,35 +72,54 @@ class Reader:
         self.locale = locale(locale_name)
         self.zone = zone(zone_name)
         self.now = now
+        self._today = self._local(now).toordinal()
 
     def _local(self, at: int) -> datetime:
         return datetime.fromtimestamp(at / 1000, self.zone)
 
     def clock_time(self, at: int) -> str:
         """10:30, or 10:30 AM where people write so."""
-        return _clock_time(self.locale, self.zone, at // 60_000)
+        local = self._local(at)
+        return _clock_time(self.locale, local.hour * 60 + local.minute)
 
     def day_label(self, at: int) -> str:
         """Today, Yesterday, a weekday of the last week, else the date."""
-        days = (self._local(self.now).date() - self._local(at).date()).days
-        words = catalogue(self.locale.language)
+        ordinal = self._local(at).toordinal()
+        days = self._today - ordinal
         if days == 0:
-            return words.gettext("Today")
+            return catalogue(self.locale.language).gettext("Today")
         if days == 1:
-            return words.gettext("Yesterday")
-        if 1 < days < 7:
-            return format_date(self._local(at), "EEEE", locale=self.locale)
-        return format_date(self._local(at), "medium", locale=self.locale)
+            return catalogue(self.locale.language).gettext("Yesterday")
+        return _date(self.locale, ordinal, "EEEE" if 1 < days < 7 else "medium")
 
     def short_when(self, at: int) -> str:
         """As lists show it: the time today, the weekday this week, else the date."""
-        days = (self._local(self.now).date() - self._local(at).date()).days
+        ordinal = self._local(at).toordinal()
+        days = self._today - ordinal
         if days <= 0:
             return self.clock_time(at)
-        return format_date(self._local(at), "EEE" if days < 7 else "d MMM", locale=self.locale)
+        return _date(self.locale, ordinal, "EEE" if days < 7 else "d MMM")
 
     def full_when(self, at: int) -> str:
-        return _full(self.locale, self.zone, at // 1000)
+        """21 Nov 2026, 10:30."""
+        local = self._local(at)
+        clock = _clock_time(self.locale, local.hour * 60 + local.minute)
+        return _together(self.locale).replace("{0}", clock).replace(
+            "{1}", _date(self.locale, local.toordinal(), "medium"))
+
+    def soon(self, at: int) -> str:
+        """A coming moment as people say it: the time today, a weekday with it within the week, else the date too."""
+        local = self._local(at)
+        days, clock = local.toordinal() - self._today, self.clock_time(at)
+        if days == 0:
+            return clock
+        if 0 < days < 7:
+            return f"{_date(self.locale, local.toordinal(), 'EEEE')} {clock}"
+        return self.full_when(at)
+
+    def input_time(self, at: int) -> str:
+        """As a browser's field for a day and a time takes it: 2026-11-23T09:30."""
+        return self._local(at).strftime("%Y-%m-%dT%H:%M")
 
     def duration(self, milliseconds: int) -> str:
         """3 h 12 min."""
@@ -104,3 +131,24 @@ class Reader:
         parts += [words.gettext("%(n)s h") % {"n": hours}] if hours else []
         parts += [words.gettext("%(n)s min") % {"n": minutes}] if not days else []
         return " ".join(parts)
+
+    def money(self, amount: tuple[int, str]) -> str:
+        """Millionths of a currency's unit, to the last digit that is no nought: ₹0.115."""
+        micros, currency = amount
+        return format_currency(Decimal(micros) / 1_000_000, currency, locale=self.locale, decimal_quantization=False)
+
+    def number(self, count: int) -> str:
+        """25,000,000."""
+        return format_decimal(count, locale=self.locale)
+
+    def country(self, code: str) -> str:
+        """What the country of these two letters is called."""
+        return str(self.locale.territories.get(code, code))
+
+    def on_day(self, day: str) -> str:
+        """A day as files have it (2026-10-01), as people write it."""
+        return _date(self.locale, date.fromisoformat(day).toordinal(), "medium")
+
+    def in_words(self, text: str) -> str:
+        """A text of ours that came out of a table, such as the reason of a failure. Unknown ones stay as they are."""
+        return catalogue(self.locale.language).gettext(text) if text else text

@@ -6,15 +6,21 @@ first.
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import gzip
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import lru_cache
 from gettext import NullTranslations
+from types import BuiltinMethodType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template, select_autoescape
+from jinja2.environment import TemplateModule
+from jinja2.runtime import Context, Macro
 from litestar import Request
 from litestar.response import Response
 from markupsafe import Markup, escape
@@ -22,22 +28,67 @@ from markupsafe import Markup, escape
 from chime import resources
 from chime.clock import Clock, rfc3339
 from chime.ids import Ids
+from chime.phone import Phone, shown_text
 from chime.security.crypto import mac, same
+from chime.web.compiled_templates import CompiledTemplates
 from chime.web.language import Reader, catalogue
+from chime.web.settings import Section, shown
 from chime.web.static_files import StaticFiles
 
 if TYPE_CHECKING:
-    from chime.web.identity import Identity
+    from chime.web.identity import Identity, SupportShown
 
+PAUSE_BETWEEN_TEMPLATES = 0.002
+_OPTIONS: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True,
+                            "extensions": ["jinja2.ext.i18n", "chime.web.slim_templates.Slim"]}
 _FORMATS = (  # WhatsApp's marks, as its own clients show them
     (re.compile(r"```(.+?)```", re.S), r"<code>\1</code>"),
     (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])"), r"<strong>\1</strong>"),
     (re.compile(r"(?<![\w_])_(?=\S)([^_\n]+?)(?<=\S)_(?![\w_])"), r"<em>\1</em>"),
     (re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), r"<s>\1</s>"),
 )
+_CALLED = frozenset({FunctionType, MethodType, BuiltinMethodType})
+MOST_ICONS = 2_000
+_icons: dict[Any, str] = {}
+_MARKS = re.compile(r"[`*_~]")
 # For whom the page being rendered is. Macros of other files see no variables of the page, so it can't travel there.
 _reader: ContextVar[Reader] = ContextVar("reader")
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]']")
+
+
+class _Context(Context):
+    """Jinja's own asks every callable four times what it wants to be told, at each of the 2,000 calls a thread makes.
+    A macro wants the evaluation context, a function that is not marked nothing; the rest goes the long way. An icon
+    that was drawn before is the same again: there are two hundred in a thread."""
+
+    def call(self, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        kind = type(called)
+        if kind is not Macro and (kind not in _CALLED or getattr(called, "jinja_pass_arg", None) is not None):
+            return super().call(called, *args, **kwargs)
+        kwargs.pop("_block_vars", None)
+        kwargs.pop("_loop_vars", None)
+        if kind is not Macro:
+            return called(*args, **kwargs)
+        return self._icon(called, args, kwargs) if called.name == "icon" else called(self.eval_ctx, *args, **kwargs)
+
+    def _icon(self, macro: Macro, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        given = (*args, *kwargs.items())
+        # With the types: a label that is Markup equals a text that still has to be escaped.
+        place = (given, tuple(map(type, args)), tuple(map(type, kwargs.values())))
+        drawn = _icons.get(place)
+        if drawn is None:
+            if len(_icons) >= MOST_ICONS:
+                _icons.clear()
+            drawn = _icons[place] = macro(self.eval_ctx, *args, **kwargs)
+        return drawn
+
+
+class _Template(Template):
+    """A file of macros is made ready once. Jinja's own compares all the names that each of its readers knows with its
+    own first, at every import; ours are the environment's, the same for all."""
+
+    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
+        return super()._get_default_module()
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -50,6 +101,13 @@ class Demo(msgspec.Struct, frozen=True):
     """Set when this is a demo: where the simulated customer's phone is."""
 
     phone_url: str
+
+
+class Provider(msgspec.Struct, frozen=True):
+    """`provider` in every template where one is configured: what people call it, and whether it is the only way in."""
+
+    name: str
+    only: bool
 
 
 class PageContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,21 +127,34 @@ class PageContext(msgspec.Struct, frozen=True, kw_only=True):
     build: str
     live: str
     has_space: bool
+    support: tuple[SupportShown, ...]
+    support_waiting: int
+    failing: int
+    """Checks of the workspace's numbers that fail; shown to whoever may mend that"""
+
+    @property
+    def settings(self) -> tuple[Section, ...]:
+        """The sections of the settings that the reader may see."""
+        return shown(self.permissions) if self.workspace else ()
 
 
 class Pages:
     """Renders templates. `csrf_key` signs the tokens that forms carry."""
 
     def __init__(self, static: StaticFiles, clock: Clock, ids: Ids, csrf_key: bytes, *, demo: bool,
-                 live_position: Callable[[], str], has_space: Callable[[], bool]) -> None:
+                 live_position: Callable[[], str], has_space: Callable[[], bool],
+                 provider: Provider | None = None) -> None:
         self._static = static
         self._clock = clock
         self._ids = ids
         self._live_position = live_position
         self._has_space = has_space
         self._csrf_key = csrf_key
+        self._provider = provider
         self._demo = Demo("/simulator/phone/fragment") if demo else None
         self._environments: dict[str, Environment] = {}
+        self.failing: Callable[[str], int] = lambda workspace_id: 0
+        """How many checks of a workspace fail; the doctor's word"""
 
     def csrf_token(self, session_id: str) -> str:
         """A token for a session's forms; another one on every page, because pages are compressed and a secret that
@@ -137,7 +208,8 @@ class Pages:
             permissions=frozenset(permission.value for permission in identity.actor.permissions),
             locale=identity.locale, direction=Reader(identity.locale, "", now).locale.character_order[:3].replace(
                 "lef", "ltr").replace("rig", "rtl"), now=now, build=self._static.build, live=self._live_position(),
-            has_space=self._has_space())
+            has_space=self._has_space(), support=identity.support, support_waiting=identity.support_waiting,
+            failing=self.failing(workspace.id) if workspace else 0)
 
     def _environment(self, language: str) -> Environment:
         if language not in self._environments:
@@ -146,23 +218,38 @@ class Pages:
 
     def _new_environment(self, language: str) -> Environment:
         environment = Environment(
-            loader=FunctionLoader(resources.template_source), undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, auto_reload=False, cache_size=400, extensions=["jinja2.ext.i18n"],
-            autoescape=select_autoescape(default_for_string=True, default=True))
+            loader=FunctionLoader(resources.template_source), undefined=StrictUndefined, auto_reload=False,
+            cache_size=400, bytecode_cache=_compiled,
+            autoescape=select_autoescape(default_for_string=True, default=True), **_OPTIONS)
         environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
         environment.globals["_"] = environment.globals["gettext"] = _translator(catalogue(language))
+        environment.context_class = _Context
+        environment.template_class = _Template
         environment.globals["static"] = self._static.url
+        environment.globals["icon_address"] = self._static.icons
+        environment.globals["provider"] = self._provider
+        environment.globals["integrity"] = self._static.integrity
         environment.filters.update(
-            rfc3339=rfc3339, initials=initials, filesize=filesize, phone=phone, whatsapp_text=whatsapp_text)
+            rfc3339=rfc3339, to_the_minute=to_the_minute, initials=initials,
+            filesize=filesize, phone=phone, known_as=known_as, whatsapp_text=whatsapp_text,
+            shown_text=shown_text)
         environment.filters.update({name: _readers(name) for name in
-                                    ("clock_time", "day_label", "short_when", "full_when", "duration")})
+                                    ("clock_time", "day_label", "short_when", "full_when", "input_time", "duration",
+                                     "in_words", "money", "number", "country", "on_day", "soon")})
         return environment
 
-    def compile_all(self) -> None:
-        """Compile every template now: the first reader should not wait for it, and a broken one stops the start."""
+    async def compile_all(self) -> None:
+        """Compile every template that no earlier start has, some milliseconds at a time: no reader should wait for it,
+        and the start does not."""
         environment = self._environment("en")
         for name in resources.template_names():
-            environment.get_template(name)
+            if not _compiled.knows(name, resources.template_source(name) or ""):
+                environment.get_template(name)
+                await asyncio.sleep(PAUSE_BETWEEN_TEMPLATES)
+        _compiled.keep()
+
+
+_compiled = CompiledTemplates(resources.template_folder(), _OPTIONS)
 
 
 def _translator(words: NullTranslations) -> Callable[..., Markup]:
@@ -181,11 +268,17 @@ def _translator(words: NullTranslations) -> Callable[..., Markup]:
 
 def _readers(name: str) -> Any:
     """A filter that formats for the reader of the page being rendered."""
-    def filtered(value: int) -> str:
+    def filtered(value: Any) -> str:
         found: str = getattr(_reader.get(), name)(value)
         return found
 
     return filtered
+
+
+@lru_cache(4096)
+def to_the_minute(at: int) -> str:
+    """A moment for a machine that shows it as `clock_time` does: the rest would be a hundred times in a thread."""
+    return f"{rfc3339(at)[:16]}Z"
 
 
 def initials(name: str) -> str:
@@ -207,21 +300,36 @@ def filesize(size: int | None) -> str:
     return f"{value:.1f} GB"
 
 
-def phone(digits: str | None) -> str:
-    """A number as people read it: +1 415-555-0123."""
-    if not digits:
+def phone(number: Phone | str | None) -> str:
+    """A number as people read it: +1 415-555-0123. A person's is masked for who may not see it; one of ours is text."""
+    if not number:
         return ""
+    if isinstance(number, Phone) and not number.is_shown:
+        return str(number)
+    digits = number.digits if isinstance(number, Phone) else number
     import phonenumbers
 
     try:
-        number = phonenumbers.parse(f"+{digits.lstrip('+')}", None)
+        parsed = phonenumbers.parse(f"+{digits.lstrip('+')}", None)
     except phonenumbers.NumberParseException:
         return f"+{digits.lstrip('+')}"
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def known_as(title: str) -> str:
+    """What a person is called; where only a number is known, as people read numbers."""
+    return _spaced(title) if title[:1] == "+" and title[1:].isdigit() else title
+
+
+@functools.lru_cache(maxsize=1024)
+def _spaced(number: str) -> str:
+    return phone(number)
 
 
 def whatsapp_text(text: str) -> Markup:
     """A message's text with WhatsApp's marks and links; everything else is escaped first."""
+    if "://" not in text:
+        return Markup(_formatted(text))
     pieces: list[str] = []
     position = 0
     for match in _LINK.finditer(text):
@@ -235,6 +343,8 @@ def whatsapp_text(text: str) -> Markup:
 
 def _formatted(text: str) -> str:
     safe = str(escape(text))
+    if not _MARKS.search(safe):
+        return safe  # nearly every message
     for pattern, replacement in _FORMATS:
         safe = pattern.sub(replacement, safe)
     return safe

@@ -6,6 +6,7 @@ nothing is written down twice. Both pages are public, need nothing from outside 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
@@ -29,13 +30,15 @@ _ABOUT = ("The public API of Chime. Send a key from `chime api-key create` as a 
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
-    """Something of the query or a header. `choices` when only these values are taken."""
+    """Something of the query or a header. `choices` when only these values are taken; `limits` is what else its JSON
+    schema says, so that a script can know beforehand what will be refused."""
 
     name: str
     meaning: str
     where: str = "query"
     choices: tuple[str, ...] = ()
     is_number: bool = False
+    limits: dict[str, Any] = {}
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,17 +98,22 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
             known[404] = "There is no such thing in this workspace."
         if self.operation.body is not None or self.operation.parameters or self.method == "POST":
             known[422] = "Something in the request does not fit; `errors` names each field."
-        if self.operation.body_type == _JSON and self.operation.body is not None:
-            known[400] = "The body is not JSON."
+        if self.operation.body is not None:
+            known[400] = "The body is not JSON." if self.operation.body_type == _JSON else "The form cannot be read."
         return dict(sorted((known | self.operation.refusals).items()))
 
 
+_IDS = {"conversation_id": "The id; that of a conversation which became part of another one means this other one"}
+DAY_OR_MOMENT = ({"format": "date"}, {"format": "date-time"}, {"maxLength": 0})
+"""What a parameter takes that says since when, as a JSON schema's `anyOf`; empty is as if it were not given."""
 PAGED = (
-    Parameter(name="limit", meaning="How many, 1 to 200; 50 when not given", is_number=True),
+    Parameter(name="limit", meaning="How many, 1 to 200; 50 when not given", is_number=True,
+              limits={"minimum": 1, "maximum": 200, "default": 50}),
     Parameter(name="cursor", meaning="`next_cursor` of the page before"),
 )
 _KEY = Parameter(name=HEADER, where="header",
-                 meaning="Any text of up to 255 characters; a repetition with the same key gets the first answer again")
+                 meaning="Any text of up to 255 characters; a repetition with the same key gets the first answer again",
+                 limits={"minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"})
 
 
 def api(permission: Permission, operation: Operation, *, small: bool = False) -> dict[str, Any]:
@@ -189,7 +197,7 @@ def _words(entry: Described) -> str:
 
 def _parameters(entry: Described) -> Iterator[Parameter]:
     for name in entry.names_in_path:
-        yield Parameter(name=name, where="path", meaning="The id")
+        yield Parameter(name=name, where="path", meaning=_IDS.get(name, "The id"))
     yield from entry.operation.parameters
     if entry.method == "POST":
         yield _KEY
@@ -199,6 +207,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "integer" if parameter.is_number else "string"}
     if parameter.choices:
         schema["enum"] = list(parameter.choices)
+    schema |= parameter.limits
     return {"name": parameter.name, "in": parameter.where, "required": parameter.where == "path",
             "description": parameter.meaning, "schema": schema}
 
@@ -227,19 +236,28 @@ async def show_openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The document, made when it is first asked for."""
     state = request.app.state
     if "openapi" not in state:
-        state["openapi"] = msgspec.json.encode(openapi(_handlers(request.app), __version__))
+        # Beside the loop: hundreds of types take a few hundred milliseconds, in which nobody else should wait.
+        state["openapi"] = await asyncio.to_thread(_document, _handlers(request.app))
     return Response(state["openapi"], media_type=_JSON, headers={"Cache-Control": "no-cache"})
+
+
+def _document(handlers: list[Any]) -> bytes:
+    return msgspec.json.encode(openapi(handlers, __version__))
 
 
 @get("/docs", opt={"public": True}, include_in_schema=False)
 async def show_docs(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The reference for people."""
-    shown = [_for_people(entry) for entry in described(_handlers(request.app))]
+    shown = await asyncio.to_thread(_all_for_people, _handlers(request.app))
     return Services.of(request).pages.answer(request, "docs/api.html", operations=shown)
 
 
 def _handlers(app: Litestar) -> list[Any]:
     return [handler for route in app.routes for handler in getattr(route, "route_handlers", ())]
+
+
+def _all_for_people(handlers: list[Any]) -> list[dict[str, Any]]:
+    return [_for_people(entry) for entry in described(handlers)]
 
 
 def _for_people(entry: Described) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from litestar import Request
@@ -13,6 +14,7 @@ from chime.security.spool import EncryptedSpool
 
 MOST_PARTS = 200
 LONGEST_TEXT = 256 * 1024
+_PIECE = 256 * 1024
 
 
 class CannotReadForm(ChimeError):
@@ -29,6 +31,25 @@ class Upload:
         self.filename = filename
         self.content_type = content_type
         self.spool = EncryptedSpool()
+
+    @property
+    def mime_type(self) -> str:
+        """The type the browser gave, without its parameters."""
+        return (self.content_type or "application/octet-stream").split(";")[0].strip().lower()
+
+    @property
+    def name(self) -> str:
+        """The file's name without folders, never empty."""
+        return self.filename.replace("\\", "/").rpartition("/")[2][:240] or "file"
+
+    @property
+    def size(self) -> int:
+        return self.spool.size
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """All of it, from where it was last read."""
+        while piece := await self.read(_PIECE):
+            yield piece
 
     async def read(self, size: int = -1) -> bytes:
         return self.spool.read(size)

@@ -64,6 +64,8 @@ class GraphClient:
         # refuse, and takes as long for each request as all the rest of a send.
         self._transport = transport or GraphTransport()
         self._addresses: dict[str, httpx.URL] = {}
+        self.dated: tuple[str, float] | None = None
+        """The clock of the last answer, and the loop's time when it came: what our own clock is held against"""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -94,6 +96,19 @@ class GraphClient:
         """Mark a message and all before it as read; the body may also show that somebody is typing."""
         path = f"{_node('phone_number_id', phone_number_id)}/messages"
         await self._call("POST", path, token, app_secret=app_secret, body=msgspec.json.encode(body))
+
+    async def block_user(
+        self, phone_number_id: str, token: Secret, *, blocked: bool, phone: str | None, user_id: str | None,
+        app_secret: bytes | None = None,
+    ) -> None:
+        """Block one person on a number, or let them in again; saying it twice does no harm. One person in a call, so
+        that an answer is about nobody else."""
+        who = {"user": f"+{phone}"} if phone else {"user_id": user_id}
+        await self._call(
+            "POST" if blocked else "DELETE", f"{_node('phone_number_id', phone_number_id)}/block_users", token,
+            app_secret=app_secret,
+            body=msgspec.json.encode({"messaging_product": "whatsapp", "block_users": [who]}),
+        )
 
     async def upload_media(
         self, phone_number_id: str, token: Secret, content: AsyncIterator[bytes], *, size: int, mime_type: str,
@@ -184,10 +199,14 @@ class GraphClient:
         path = f"{_node('waba_id', waba_id)}/subscribed_apps"
         await self._call("POST", path, token, app_secret=app_secret)
 
+    async def subscriptions(self, app_id: str, app_secret: bytes) -> list[dict[str, Any]]:
+        """Where an app's webhooks go, and which fields it hears of: `object`, `callback_url`, `active`, `fields`."""
+        answer = await self._call("GET", f"{_node('app_id', app_id)}/subscriptions", _app_token(app_id, app_secret))
+        return list(mappings(answer.get("data")))
+
     async def debug_token(self, token: Secret, app_id: str, app_secret: bytes) -> dict[str, Any]:
         """What a token is good for: `is_valid`, `expires_at` (0 = never), `scopes`, `granular_scopes`, `app_id`."""
-        app_token = Secret(f"{_node('app_id', app_id)}|{app_secret.decode('utf-8', 'replace')}")
-        answer = await self._call("GET", "debug_token", app_token, asked=token)
+        answer = await self._call("GET", "debug_token", _app_token(app_id, app_secret), asked=token)
         return mapping(answer.get("data"))
 
     async def _call(
@@ -216,6 +235,8 @@ class GraphClient:
                 content = await _content(response)
         except TimeoutError:
             raise Doubtful("WhatsApp took too long to answer.") from None
+        if method == "GET":
+            self.dated = (response.headers.get("date", ""), asyncio.get_running_loop().time())
         return understand(response.status_code, response.headers, content, attempt=attempt, secrets=secrets)
 
     @asynccontextmanager
@@ -299,6 +320,10 @@ def _node(field: str, value: str) -> str:
     if not _NODE.fullmatch(value):
         raise NotSent(f"{field}: this is not an id of Meta's.")
     return value
+
+
+def _app_token(app_id: str, app_secret: bytes) -> Secret:
+    return Secret(f"{_node('app_id', app_id)}|{app_secret.decode('utf-8', 'replace')}")
 
 
 def _bearer(token: Secret) -> str:

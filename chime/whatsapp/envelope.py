@@ -51,13 +51,21 @@ class Scan(Struct, frozen=True, kw_only=True):
             chosen.setdefault(self.changes[index].entry, []).append(self.changes[index].change)
         if sum(map(len, chosen.values())) == len(self.changes):
             return self.body
-        try:
-            envelope = _decode_object(self.body)
-        except ValueError:  # half an emoji somewhere: only the patient decoder reads it
-            envelope = _decode_object(msgspec.json.encode(lenient.decode(self.body)))
-        entries = _decode_array(envelope["entry"])
-        kept = [_with_changes(entries[i], positions) for i, positions in chosen.items()]
-        return msgspec.json.encode({**envelope, "entry": kept})
+        if not lenient.holds_nul(self.body):
+            try:
+                return _cut(self.body, chosen)
+            except (ValueError, KeyError, RecursionError):
+                pass  # half an emoji or a byte that is no text, somewhere the scan did not look
+        return _cut(msgspec.json.encode(lenient.decode(self.body)), chosen)
+
+
+def _cut(body: bytes, chosen: dict[int, list[int]]) -> bytes:
+    """The changes of `chosen`, by entry. Raises ValueError, KeyError or RecursionError where only the patient decoder
+    reads the body."""
+    envelope = _decode_object(body)
+    entries = _decode_array(envelope["entry"])
+    return msgspec.json.encode({**envelope, "entry": [_with_changes(entries[i], positions)
+                                                      for i, positions in chosen.items()]})
 
 
 def _with_changes(entry: msgspec.Raw, positions: list[int]) -> msgspec.Raw | dict[str, Any]:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from chime.whatsapp import lenient
 from chime.whatsapp.error_table import ERROR_RULES, Effect, ErrorRule, Verdict
 
-__all__ = ["Effect", "ErrorRule", "Failure", "Verdict", "classify", "explain"]
+__all__ = ["Effect", "ErrorRule", "Failure", "Verdict", "classify", "every_rule", "explain"]
 
 _NUMBER_LIMIT: Final = 130429
 _PAIR_LIMIT: Final = 131056
@@ -63,6 +63,15 @@ def explain(code: int, details: str = "") -> ErrorRule:
         code=code, title=f"WhatsApp refused it with error {code}",
         what_to_do="Look the code up in Meta's list of errors, then change the message or try again.",
     )
+
+
+def every_rule() -> list[tuple[tuple[int, ...], ErrorRule]]:
+    """All there is to know, for people who look something up: codes that mean the same stand together, by number."""
+    alike: dict[tuple[str, str], list[int]] = {}
+    for code, rule in sorted(ERROR_RULES.items()):
+        alike.setdefault((rule.title, rule.what_to_do), []).append(code)
+    found = [(tuple(codes), ERROR_RULES[codes[0]]) for codes in alike.values()]
+    return found + [((code,), rule) for code, _, rule in _BY_DETAILS if isinstance(rule, ErrorRule)]
 
 
 def classify(

@@ -27,6 +27,10 @@ _PARENT = re.compile(r"[A-Za-z]{2}\.ENT\.\S{1,200}")
 _PHONE = re.compile(r"\+?[0-9 ()./-]{3,40}")
 _NOT_DIGIT = re.compile(r"[^0-9]")
 _NUL = "\x00"
+# Meta's own go a dozen levels down.
+_DEEPEST = 60
+# Strings are found to be passed over, the brackets in them with them.
+_BRACKET = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"|[\[\]{}]', re.S)
 
 
 class TooDeep(ValueError):
@@ -38,17 +42,44 @@ def decode(body: bytes) -> Any:
 
     A lone surrogate (half an emoji cut off by some client) makes the fast decoder refuse the whole batch, and Meta
     would repeat the batch for days; the standard library reads it and the half character becomes U+FFFD. So does a byte
-    that is no UTF-8: `scan` would not even see it, and must not be contradicted.
+    that is no UTF-8: `scan` would not even see it, and must not be contradicted. What is nested too deeply in one place
+    becomes null there: its neighbours are sound.
     """
     try:
-        try:
-            value = msgspec.json.decode(body)
-        except ValueError:
-            words = body.decode("utf-8", "replace")
-            value = _storable(json.loads(words, parse_constant=lambda _: None, parse_int=_integer))
-        return _without_nul(value) if holds_nul(body) else value
+        return _decoded(body)
+    except RecursionError:
+        pass
+    try:
+        return _decoded(_shallow(body))
     except RecursionError:
         raise TooDeep("nested too deeply") from None
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        value = msgspec.json.decode(body)
+    except ValueError:
+        words = body.decode("utf-8", "replace")
+        value = _storable(json.loads(words, parse_constant=lambda _: None, parse_int=_integer))
+    return _without_nul(value) if holds_nul(body) else value
+
+
+def _shallow(body: bytes) -> bytes:
+    """The same JSON with null for whatever lies deeper than anything of Meta's."""
+    kept: list[bytes] = []
+    depth, begun = 0, 0
+    for found in _BRACKET.finditer(body):
+        sign = found[0]
+        if sign in (b"{", b"["):
+            if depth == _DEEPEST:
+                kept += [body[begun:found.start()], b"null"]
+            depth += 1
+        elif sign in (b"}", b"]"):
+            depth -= 1
+            if depth == _DEEPEST:
+                begun = found.end()
+    # With brackets left open it is no JSON, and stays none.
+    return b"".join([*kept, body[begun:]]) if depth <= _DEEPEST else body[:1]
 
 
 def holds_nul(body: bytes) -> bool:

@@ -59,6 +59,10 @@ class _Reader:
         self.problems.append((named, words))
         return _FAILED
 
+    def _described(self, shape: shapes.Metadata, given: object, path: tuple[str, ...]) -> Any:
+        """A type with words for the API's description; they say nothing of the value."""
+        return self.read(shape.type, given, path)
+
     def _struct(self, shape: shapes.StructType, given: object, path: tuple[str, ...]) -> Any:
         if not isinstance(given, Mapping):
             return self._refuse(path, "must be an object")
@@ -196,5 +200,5 @@ _READERS: dict[type, Callable[..., Any]] = {
     shapes.StructType: _Reader._struct, shapes.UnionType: _Reader._union, shapes.ListType: _Reader._list,
     shapes.VarTupleType: _Reader._list, shapes.DictType: _Reader._dict, shapes.StrType: _Reader._text,
     shapes.IntType: _Reader._number, shapes.FloatType: _Reader._number, shapes.BoolType: _Reader._truth,
-    shapes.LiteralType: _Reader._literal, shapes.AnyType: _Reader._anything,
+    shapes.LiteralType: _Reader._literal, shapes.AnyType: _Reader._anything, shapes.Metadata: _Reader._described,
 }

@@ -5,15 +5,17 @@ Promise: code that holds a `Workspace` can reach that workspace's files and no o
 listed in `tests/architecture/test_unaudited.py`.
 """
 
-from chime.workspaces.control import Control, OpenApp, WorkspaceRecord
+from chime.workspaces.control import Anchoring, Control, OpenApp, WorkspaceRecord
 from chime.workspaces.files import StoredFiles
-from chime.workspaces.keys import KeyRing, find_master_key, make_master_key
+from chime.workspaces.keys import KeyRing, find_masters, open_keys
 from chime.workspaces.provision import create_control, create_workspace, migrate_all
+from chime.workspaces.records import Record, Records
 from chime.workspaces.registry import Registry
+from chime.workspaces.rewriting import rewrite_files
 from chime.workspaces.space import DiskNearlyFull, Space
 from chime.workspaces.transaction import JobNudge, LiveNudge, Transaction, Unaudited
 from chime.workspaces.workspace import Workspace
 
-__all__ = ["Control", "DiskNearlyFull", "JobNudge", "KeyRing", "LiveNudge", "OpenApp", "Registry", "Space",
-           "StoredFiles", "Transaction", "Unaudited", "Workspace", "WorkspaceRecord", "create_control",
-           "create_workspace", "find_master_key", "make_master_key", "migrate_all"]
+__all__ = ["Anchoring", "Control", "DiskNearlyFull", "JobNudge", "KeyRing", "LiveNudge", "OpenApp", "Record",
+           "Records", "Registry", "Space", "StoredFiles", "Transaction", "Unaudited", "Workspace", "WorkspaceRecord",
+           "create_control", "create_workspace", "find_masters", "migrate_all", "open_keys", "rewrite_files"]

@@ -18,12 +18,12 @@ import msgspec
 
 from chime.db import StorageUnavailable
 from chime.errors import NotFound
-from chime.security.crypto import context, seal, unseal
+from chime.security.crypto import context, overhead
+from chime.security.versions import KeyVersions
 from chime.workspaces.space import Space
 
 PIECE = 64 * 1024
-_SEALED_OVERHEAD = 17 + 16
-_SEALED_PIECE = PIECE + _SEALED_OVERHEAD
+_UNFINISHED = ".partial"
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -36,11 +36,17 @@ class Written(msgspec.Struct, frozen=True):
 class StoredFiles:
     """The media folder of one workspace."""
 
-    def __init__(self, folder: Path, key: bytes, workspace_id: str, space: Space) -> None:
+    def __init__(self, folder: Path, keys: KeyVersions, workspace_id: str, space: Space) -> None:
         self._folder = folder
-        self._key = key
+        self._keys = keys
         self._workspace_id = workspace_id
         self._space = space
+
+    def beside(self, folder: str, key: bytes) -> StoredFiles:
+        """Files of the same workspace in another folder of its own, under a key of their own."""
+        path = self._folder.with_name(folder)
+        path.mkdir(mode=0o700, exist_ok=True)
+        return StoredFiles(path, KeyVersions({1: key}, 1), self._workspace_id, self._space)
 
     def _path(self, file_id: str) -> Path:
         # The last two characters of an id are random, the first are a time: so folders fill evenly.
@@ -50,8 +56,12 @@ class StoredFiles:
         """Store a file, durably; replaces one of the same id. Nothing is left behind when `content` raises. Raises
         StorageUnavailable."""
         self._space.need()
+        return await self._store(file_id, content)
+
+    async def _store(self, file_id: str, content: AsyncIterator[bytes], *, only_over: bool = False) -> Written:
+        """`only_over`: unless the file was removed meanwhile, for then it shall not come back."""
         path = self._path(file_id)
-        partial = path.with_name(f"{file_id}.partial")
+        partial = path.with_name(f"{file_id}{_UNFINISHED}")
         hashed = hashlib.sha256()
         size = 0
         try:
@@ -69,6 +79,8 @@ class StoredFiles:
                         index += 1
                 await self._put(file, file_id, index, bytes(held), last=True)
                 await asyncio.to_thread(_flush, file)
+            if only_over and not path.exists():
+                raise NotFound("the file is not here any more")
             partial.replace(path)
             await asyncio.to_thread(flush_names, path.parent, self._folder)
         except OSError as error:
@@ -80,7 +92,7 @@ class StoredFiles:
         return Written(size, hashed.hexdigest())
 
     async def _put(self, file: BinaryIO, file_id: str, index: int, piece: bytes, *, last: bool) -> None:
-        sealed = seal(self._key, piece, self._associated(file_id, index, last))
+        sealed = self._keys.seal(piece, self._associated(file_id, index, last))
         await asyncio.to_thread(file.write, sealed)
 
     def _associated(self, file_id: str, index: int, last: bool) -> bytes:
@@ -88,29 +100,74 @@ class StoredFiles:
 
     def size(self, file_id: str) -> int:
         """Bytes of the plain file. Raises NotFound."""
+        with self._opened(file_id) as file:
+            return _measure(file)[0]
+
+    def _opened(self, file_id: str) -> BinaryIO:
         try:
-            stored = self._path(file_id).stat().st_size
+            return self._path(file_id).open("rb")
         except OSError as error:
             raise NotFound("the file is not here any more") from error
-        pieces = -(-stored // _SEALED_PIECE)
-        return stored - pieces * _SEALED_OVERHEAD
 
     async def read(self, file_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes `start` … `end` (exclusive). Raises NotFound; CannotOpen when the file was tampered with."""
-        size = self.size(file_id)
-        end = size if end is None else min(end, size)
-        last_index = max(0, (size - 1) // PIECE)
-        with self._path(file_id).open("rb") as file:
+        with self._opened(file_id) as file:
+            size, added = _measure(file)
+            end = size if end is None else min(end, size)
+            last_index = max(0, (size - 1) // PIECE)
             for index in range(start // PIECE, max(0, end - 1) // PIECE + 1):
-                file.seek(index * _SEALED_PIECE)
-                sealed = await asyncio.to_thread(file.read, _SEALED_PIECE)
-                piece = unseal(self._key, sealed, self._associated(file_id, index, index == last_index))
+                file.seek(index * (PIECE + added))
+                sealed = await asyncio.to_thread(file.read, PIECE + added)
+                piece = self._keys.unseal(sealed, self._associated(file_id, index, index == last_index))
                 low = max(0, start - index * PIECE)
                 yield piece[low:end - index * PIECE]
 
     def remove(self, file_id: str) -> None:
         """The file is gone; it need not have been here."""
         self._path(file_id).unlink(missing_ok=True)
+
+
+    async def renew(self, file_id: str) -> bool:
+        """Write a file anew with the newest key; False when it has it or is gone. Who is reading it reads on. Raises
+        CannotOpen, StorageUnavailable."""
+        try:
+            with self._opened(file_id) as file:
+                if self._keys.is_current(file.read(5)):
+                    return False
+            await self._store(file_id, self.read(file_id), only_over=True)
+        except NotFound:
+            return False
+        return True
+
+    def count_old(self) -> int:
+        """How many have a key older than the newest."""
+        old, place = 0, ""
+        while places := self.after(place, 1_000):
+            for found in places:
+                with suppress(NotFound), self._opened(found[3:]) as file:
+                    start = file.read(5)
+                    old += len(start) == 5 and not self._keys.is_current(start)
+            place = places[-1]
+        return old
+
+    def after(self, place: str, count: int) -> list[str]:
+        """The next files in the order of their places, to walk through all of them: pass the last place on. Files that
+        come meanwhile may be missed."""
+        found: list[str] = []
+        for folder in sorted(path.name for path in self._folder.iterdir() if path.is_dir() and path.name >= place[:2]):
+            names = sorted(path.name for path in (self._folder / folder).iterdir())
+            found += [f"{folder}/{name}" for name in names
+                      if f"{folder}/{name}" > place and not name.endswith(_UNFINISHED)]
+            if len(found) >= count:
+                break
+        return found[:count]
+
+
+def _measure(file: BinaryIO) -> tuple[int, int]:
+    """The size of the plain file, and how much longer each of its pieces is here."""
+    stored = os.fstat(file.fileno()).st_size
+    added = overhead(os.pread(file.fileno(), 1, 0))
+    return stored - -(-stored // (PIECE + added)) * added, added
 
 
 def _flush(file: BinaryIO) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chime.db import DatabaseFile, Key, Kind, StorageUnavailable
 from chime.db.migrate import migrate, pending
-from chime.errors import Invalid, StartRefused
+from chime.errors import Invalid, NotFound, StartRefused
 from chime.ids import Ids
+from chime.log import Log
+from chime.security.crypto import CannotOpen
 from chime.workspaces.control import Control, WorkspaceRecord
 from chime.workspaces.files import flush_names
-from chime.workspaces.keys import KeyRing
+from chime.workspaces.keys import KeyRing, new_root
 from chime.workspaces.registry import workspace_folder
 from chime.workspaces.transaction import Transaction
 
+_log = Log("workspaces")
 SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -45,27 +48,29 @@ def check_control(data_dir: Path, keys: KeyRing) -> int:
         raise StartRefused(str(error)) from error
 
 
-async def create_workspace(tx: Transaction, data_dir: Path, keys: KeyRing, ids: Ids, *, name: str) -> WorkspaceRecord:
+async def create_workspace(tx: Transaction, data_dir: Path, keys: KeyRing, ids: Ids, *, name: str,
+                           time_zone: str = "UTC") -> WorkspaceRecord:
     """A new workspace: its row, its wrapped key, its folder with two migrated files. `tx` is control's."""
     name = name.strip()
     if not 1 <= len(name) <= 80:
         raise Invalid.field("name", "Give the workspace a name of at most 80 characters.")
     if await tx.value("SELECT 1 FROM workspace WHERE name = ?", name):
         raise Invalid.field("name", "There is a workspace of this name already.")
-    record = WorkspaceRecord(id=tx.new_id(), slug=await _free_slug(tx, name), name=name, state="active",
-                             time_zone="UTC", created_at=tx.now)
-    root = ids.random(32)
+    record = WorkspaceRecord(id=tx.new_id(), slug=await free_slug(tx, name), name=name, state="active",
+                             time_zone=time_zone, created_at=tx.now)
+    wrapped = keys.wrap(new_root(ids), record.id, 1)
     await tx.execute("INSERT INTO workspace (id, slug, name, state, time_zone, created_at) VALUES (?, ?, ?, ?, ?, ?)",
                      record.id, record.slug, record.name, record.state, record.time_zone, record.created_at)
-    await tx.execute("INSERT INTO workspace_key (workspace_id, version, master_key_id, wrapped, created_at) "
-                     "VALUES (?, 1, ?, ?, ?)", record.id, keys.master_key_id, keys.wrap(root, record.id, 1), tx.now)
+    await tx.execute("INSERT INTO workspace_key (workspace_id, version, wrapped, created_at) VALUES (?, 1, ?, ?)",
+                     record.id, wrapped, tx.now)
     await tx.audit("workspace.created", "workspace", record.id)
-    workspace_keys = keys.unwrap(keys.wrap(root, record.id, 1), record.id, 1)
+    workspace_keys = keys.unwrap(wrapped, record.id, 1)
     folder = workspace_folder(data_dir, record.id)
     folder.mkdir(mode=0o700, parents=True)
     (folder / "media").mkdir(mode=0o700)
-    migrate(folder / "workspace.db", workspace_keys.workspace_file, Kind.WORKSPACE)
-    migrate(folder / "journal.db", workspace_keys.journal_file, Kind.JOURNAL)
+    # Beside the loop: a running appliance makes workspaces too.
+    await asyncio.to_thread(migrate, folder / "workspace.db", workspace_keys.workspace_file, Kind.WORKSPACE)
+    await asyncio.to_thread(migrate, folder / "journal.db", workspace_keys.journal_file, Kind.JOURNAL)
     await _name_file(folder / "workspace.db", workspace_keys.workspace_file, record.id)
     # Before control.db says that there is such a workspace.
     await asyncio.to_thread(flush_names, folder, folder.parent)
@@ -82,7 +87,8 @@ async def _name_file(path: Path, key: Key, workspace_id: str) -> None:
         await file.close()
 
 
-async def _free_slug(tx: Transaction, name: str) -> str:
+async def free_slug(tx: Transaction, name: str) -> str:
+    """The part of its address that a workspace of this name gets. `tx` is control's."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     base = SLUG.sub("-", plain).strip("-")[:40] or "workspace"
     for candidate in _numbered(base):
@@ -99,25 +105,34 @@ def _numbered(base: str) -> Iterator[str]:
         number += 1
 
 
-async def migrate_all(data_dir: Path, control: Control, *, check_only: bool) -> dict[str, int]:
+async def migrate_all(data_dir: Path, control: Control, *, check_only: bool,
+                      progress: Callable[[int, int], None] = lambda done, of: None) -> dict[str, int]:
     """Steps lacking (or, unless `check_only`, applied) by file. A workspace that fails is reported as -1 and does not
-    stop the others."""
+    stop the others. `progress` is told how many workspaces are done."""
     found: dict[str, int] = {}
-    work = pending if check_only else migrate
-    for workspace in await control.workspaces():
-        rows = await control.db.rows("SELECT version, wrapped FROM workspace_key WHERE workspace_id = ? "
-                                     "ORDER BY version DESC LIMIT 1", workspace.id)
-        if not rows:
-            continue
-        keys = control.keys.unwrap(rows[0][1], workspace.id, rows[0][0])
+    workspaces = await control.workspaces()
+    for done, workspace in enumerate(workspaces, start=1):
         folder = workspace_folder(data_dir, workspace.id)
+        try:
+            keys = (await control.workspace_keys(workspace.id)).fit(folder)
+        except NotFound:
+            continue
+        except (CannotOpen, StorageUnavailable):
+            found[workspace.slug] = -1
+            continue
         for name, key, kind in (("workspace.db", keys.workspace_file, Kind.WORKSPACE),
                                 ("journal.db", keys.journal_file, Kind.JOURNAL)):
-            try:
-                if not (folder / name).exists():
-                    # Perhaps a disk that is not mounted: an empty file in its place would look like an empty inbox.
-                    raise StorageUnavailable(f"{name} is not there")
-                found[f"{workspace.slug}/{name}"] = work(folder / name, key, kind)
-            except StorageUnavailable:
-                found[f"{workspace.slug}/{name}"] = -1
+            found[f"{workspace.slug}/{name}"] = await asyncio.to_thread(_steps_of, folder / name, key, kind, check_only)
+        progress(done, len(workspaces))
     return found
+
+
+def _steps_of(path: Path, key: Key, kind: Kind, check_only: bool) -> int:
+    try:
+        if not path.exists():
+            # Perhaps a disk that is not mounted: an empty file in its place would look like an empty inbox.
+            raise StorageUnavailable(f"{path.name} is not there")
+        return (pending if check_only else migrate)(path, key, kind)
+    except (StorageUnavailable, StartRefused) as error:
+        _log.error("workspace.not_migrated", error, workspace_id=path.parent.name)
+        return -1

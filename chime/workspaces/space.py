@@ -16,6 +16,8 @@ from chime.errors import Unavailable
 from chime.log import Log
 
 LOOK_EVERY = 1.0
+# With less than four times the reserve: a second of a busy server is megabytes.
+LOOK_CLOSELY_EVERY = 0.2
 MEGABYTE = 1024 * 1024
 BALLAST = 16 * MEGABYTE
 # What is left when the ballast goes: about what the logs of a few files need to be emptied.
@@ -47,9 +49,9 @@ class Space:
                                  "deleting go on, and the rest will once there is room again.")
 
     async def watch(self) -> None:
-        """Look every second, for ever; and see to the ballast."""
+        """Look every second, and closely when it is getting tight, for ever; and see to the ballast."""
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(LOOK_CLOSELY_EVERY if self.free < 4 * self._reserve else LOOK_EVERY)
             await asyncio.to_thread(self._tend)
 
     def look(self) -> None:

@@ -18,12 +18,16 @@ from chime.clock import Clock
 from chime.db import DatabaseFile, GroupCommit, Insert, RawTransaction
 from chime.errors import ChimeError
 from chime.ids import Ids
-from chime.security.crypto import digest
+from chime.security.audit_hash import FIRST, FORM, agent_hash, hash_of
 from chime.security.permissions import SYSTEM, Actor
 
 T = TypeVar("T")
 MOST_TOGETHER = 64
 WORKS_BETWEEN_BREATHS = 4
+# After so many audit rows a checkpoint is signed, by this job; the sweep sees to it when there are fewer.
+ROWS_TO_CHECKPOINT = 1_000
+CHECKPOINT = "audit.checkpoint"
+TRAIL = "trail"
 
 
 class Unaudited(ChimeError):
@@ -39,11 +43,13 @@ class JobNudge(msgspec.Struct, frozen=True):
 
 
 class LiveNudge(msgspec.Struct, frozen=True):
-    """Tell open browsers that this thing changed. No content: they fetch it through the ordinary, checked path."""
+    """Tell open browsers that this thing changed; those of one person, when it concerns nobody else. No content: they
+    fetch it through the ordinary, checked path."""
 
     topic: str
     id: str
     conversation_id: str | None = None
+    user_id: str | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -61,14 +67,17 @@ class Transaction(RawTransaction):
 
     actor: Actor
     now: int
+    audited_at: int
+    """The machine's time, which no simulated clock moves: what audit rows carry"""
 
     def __init__(self, raw: RawTransaction, actor: Actor, clock: Clock, ids: Ids) -> None:
         super().__init__(raw._connection, raw._path)
         self.actor = actor
         self.now = clock.now()
-        self._audited_at = clock.real_now()
+        self.audited_at = clock.real_now()
         self._ids = ids
         self.audited = 0
+        self._gathered: dict[str, list[str]] | None = None
         self._jobs: dict[JobNudge, None] = {}
         self._nudges: dict[LiveNudge, None] = {}
         self.journal_rows: list[tuple[Insert, tuple[Any, ...]]] = []
@@ -78,22 +87,48 @@ class Transaction(RawTransaction):
 
     async def audit(self, action: str, object_kind: str, object_id: str, **details: Any) -> None:
         """Say who did what to which thing. `details` hold ids, states and counts, never a customer's words."""
-        previous = await self.value("SELECT hash FROM audit_event ORDER BY sequence DESC LIMIT 1") or b"\0" * 32
+        if self._gathered is not None:
+            self._gathered.setdefault(action, []).append(object_id)
+            return
+        await self.audit_for(self.actor, action, object_kind, object_id, details)
+
+    @asynccontextmanager
+    async def audited_together(self, action: str, object_kind: str, object_id: str, **details: Any
+                               ) -> AsyncIterator[None]:
+        """One act on many things leaves one row, which tells of each action the ids of what it was done to."""
+        gathered: dict[str, list[str]] = {}
+        self._gathered = gathered
+        try:
+            yield
+        finally:
+            self._gathered = None
+        await self.audit_for(self.actor, action, object_kind, object_id, details | {"done": gathered})
+
+    async def audit_for(self, actor: Actor, action: str, object_kind: str, object_id: str, details: dict[str, Any], *,
+                        denied: bool = False) -> None:
+        """The same for an act of somebody else than the one whose transaction this is, or for one that was refused."""
+        last = await self.rows("SELECT sequence, hash FROM audit_event ORDER BY sequence DESC LIMIT 1")
+        sequence, previous = (last[0][0] + 1, last[0][1]) if last else (1, FIRST)
         text = msgspec.json.encode(details, order="deterministic").decode()
-        row = (self._audited_at, self.actor.kind, self.actor.id, self.actor.name, action, object_kind, object_id, text)
-        hashed = digest(previous + msgspec.json.encode(row))
+        row = (sequence, FORM, self.audited_at, actor.kind, actor.id, actor.name, actor.on_behalf,
+               actor.origin.session_id, actor.origin.address, agent_hash(actor.origin.agent), action, object_kind,
+               object_id, "denied" if denied else "done", text, previous)
         await self.execute(
-            "INSERT INTO audit_event (at, actor_kind, actor_id, actor_name, action, object_kind, object_id, "
-            "details_json, previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *row, previous, hashed)
+            "INSERT INTO audit_event (sequence, form, at, actor_kind, actor_id, actor_name, on_behalf, session_id, "
+            "address, agent_hash, action, object_kind, object_id, result, details_json, previous_hash, hash) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *row, hash_of(row))
         self.audited += 1
+        if sequence % ROWS_TO_CHECKPOINT == 0:
+            self.enqueue(CHECKPOINT, TRAIL)
 
     def enqueue(self, kind: str, object_id: str, *, at: int | None = None) -> None:
         """Have the queue run this job after the commit (or `at` a later moment). Said twice, it is rung once."""
         self._jobs[JobNudge(kind, object_id, at)] = None
 
-    def publish(self, topic: str, object_id: str, *, conversation_id: str | None = None) -> None:
-        """Tell open browsers after the commit. Said twice, it is sent once."""
-        self._nudges[LiveNudge(topic, object_id, conversation_id)] = None
+    def publish(self, topic: str, object_id: str, *, conversation_id: str | None = None,
+                user_id: str | None = None) -> None:
+        """Tell open browsers after the commit, or only those of one person. Said twice, it is sent once."""
+        self._nudges[LiveNudge(topic, object_id, conversation_id, user_id)] = None
 
     def journal(self, insert: Insert, *values: Any) -> None:
         """Have this row durable in the journal before the commit: a restore of the workspace must not forget it."""

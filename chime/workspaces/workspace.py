@@ -7,9 +7,11 @@ from typing import Any
 
 from chime.clock import Clock
 from chime.db import DatabaseFile, GroupCommit, Insert
+from chime.db.questions import Questions
 from chime.ids import Ids
 from chime.workspaces.files import StoredFiles
 from chime.workspaces.keys import WorkspaceKeys
+from chime.workspaces.records import Records
 from chime.workspaces.space import Space
 from chime.workspaces.transaction import AfterCommit, Together, Writes
 
@@ -19,7 +21,8 @@ CONSENT_EVENT = Insert("consent_event", ("contact_id", "marketing", "source", "e
 
 
 class Workspace:
-    """`db` to read, `write`/`ingest` to change, `journal` to append, `files` for media, `vault` for credentials."""
+    """`db` to read, `write`/`ingest` to change, `journal` to append, `files` for media, `vault` for credentials,
+    `records` for audit rows of what was only read."""
 
     def __init__(self, *, workspace_id: str, folder: Path, keys: WorkspaceKeys, db: DatabaseFile,
                  journal: GroupCommit, journal_db: DatabaseFile, clock: Clock, ids: Ids, space: Space,
@@ -29,14 +32,19 @@ class Workspace:
         self.db = db
         self.journal = journal
         self.journal_db = journal_db
+        self.keys = keys
         self.vault = keys.vault
         self.callback_key = keys.callbacks
-        self.files = StoredFiles(folder / "media", keys.media, workspace_id, space)
+        self.files = StoredFiles(folder / "media", keys.media, keys.identity, space)
         writes = Writes(db, clock, ids, after_commit, journal)
         self.write = writes.write
         self.ingest = writes.ingest
         self.deliveries = Together(writes, "delivery")
+        self.records = Records(writes)
+        self.questions = Questions()
         self.users = 0
+        self.stays = False
+        """Whether somebody was there, or a webhook, since it was opened"""
 
     async def record_begun(self, message_id: str, attempt: int, at: int) -> None:
         """The first line of a send in the journal, durable on return; its end is journalled with its outcome. Both
@@ -45,6 +53,7 @@ class Workspace:
 
     async def close(self) -> None:
         await self.deliveries.close()
+        await self.records.close()
         await self.journal.close()
         await self.journal_db.close()
         await self.db.close()

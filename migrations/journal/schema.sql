@@ -9,6 +9,24 @@ CREATE TABLE consent_event (
 
 CREATE INDEX consent_event_contact ON consent_event(contact_id, id);
 
+CREATE TABLE erased_event (
+    journal_id INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    partial INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (journal_id, path)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE erased_subject (
+    erasure_id TEXT NOT NULL,
+    contact_id TEXT NOT NULL,
+    mark BLOB NOT NULL,
+    opted_out INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (erasure_id, contact_id, mark)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE free_pages (content BLOB NOT NULL) STRICT;
+
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -22,7 +22,8 @@ def _is_web(module: Module) -> bool:
 
 
 def _is_client(module: Module) -> bool:
-    return module.name in ("chime.whatsapp.client", "chime.whatsapp.transport") or module.package == "simulator"
+    return (module.name in ("chime.whatsapp.client", "chime.whatsapp.transport", "chime.web.egress")
+            or module.package == "simulator")
 
 
 def _is_storage(module: Module) -> bool:
@@ -37,9 +38,11 @@ LIBRARIES: dict[str, Home] = {
     "litestar": _is_web,
     "jinja2": _is_web,
     "httpx": _is_client,
+    "httpcore": lambda module: module.name == "chime.web.egress",
+    "smtplib": lambda module: module.name == "chime.web.smtp",
     "uvicorn": _is_server,
     "huey": lambda module: module.package == "jobs",
-    "cryptography": lambda module: module.package == "security",
+    **dict.fromkeys(("cryptography", "fido2"), lambda module: module.package == "security"),
     **dict.fromkeys(("sqlite3", "sqlcipher3", "aiosqlite", "sqlite_utils"), _is_storage),
     "uuid": lambda module: module.package == "ids",
     "secrets": lambda module: module.package == "ids",
@@ -58,9 +61,23 @@ BUILT_SQL = {
     "chime.db.connection::key.hex()": "SQLCipher takes a raw key in no other way; it is our own 64 hex digits",
     "chime.db.connection::name": "a PRAGMA takes no parameters; the names stand in _SETTINGS",
     "chime.db.connection::value": "as above",
+    "chime.db.copies::_quoted(table)": "names that the file's own schema gave, quoted",
+    "chime.db.copies::_quoted(column)": "as above",
+    "chime.data_queries.catalogue::told": "columns and names that stand in CATALOGUE, laid together once a question",
+    "chime.data_queries.catalogue::self.name": "as above",
+    "chime.db.questioned::name": "as above; in a process that reads views alone",
+    "chime.db.questioned::one.name": "as above",
+    "chime.db.questioned::', '.join(columns)": "as above",
+    "chime.db.questioned::', '.join(one.columns)": "as above",
+    "chime.db.questioned::', '.join(view.columns)": "as above",
+    "chime.db.questioned::view.name": "as above",
+    "chime.db.questioned::view.select": "as above",
     "chime.db.group_commit::table": "statements are written once at start from constants; values go in as parameters",
     "chime.db.group_commit::', '.join(columns)": "as above",
-    "chime.db.migrate::len(names(kind))": "a PRAGMA takes no parameters; it is a count",
+    "chime.db.rekey::key.hex()": "SQLCipher takes a raw key in no other way; it is our own 64 hex digits",
+    "chime.db.rekey::new.hex()": "as above",
+    "chime.security.scope::fragment": "constants of that module, laid together once at import",
+    "chime.db.migrate::number": "a PRAGMA takes no parameters; it is made of two counts",
 }
 
 

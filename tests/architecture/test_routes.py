@@ -13,23 +13,14 @@ from litestar.handlers import BaseRouteHandler
 
 from chime.app import create_app
 from chime.security.permissions import Permission
+from chime.trust.public_routes import PUBLIC
 from chime.web.services import Services
 from tests.architecture.source import Module, chime, dotted
 
-# path -> why anybody may ask
-PUBLIC = {
-    "/healthz": "a monitor asks whether the process answers",
-    "/readyz": "a proxy asks whether it may send requests",
-    "/metrics": "guarded by its own token, or by loopback alone",
-    "/.well-known/security.txt": "RFC 9116: for whoever finds a hole",
-    "/csp-report": "browsers post here without a session; nothing of it is kept",
-    "/static/{build}/{path}": "the files of the dashboard, the same for everybody",
-    "/sign-in": "where a session begins",
-    "/docs": "the reference of the API, the same for everybody",
-    "/api/v1/openapi.json": "the same as a document",
-}
 # module.function -> why this GET writes
 GETS_THAT_WRITE = {
+    "chime.accounts.oidc_pages.show_provider_answer": "OpenID Connect answers by a GET; it takes a question of this "
+                                                      "browser, which it uses up",
     "chime.web.health.show_readiness": "whether storage takes a write is the very question",
 }
 # handler -> why it is none of the seven verbs

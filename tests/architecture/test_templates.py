@@ -154,7 +154,14 @@ def _icons_named() -> Iterator[tuple[str, str]]:
 
 
 def test_every_icon_named_is_in_the_sprite() -> None:
-    sprite = (CHIME / "web" / "static" / "icons.svg").read_text("utf-8")
+    sprite = "".join((CHIME / "web" / "static" / name).read_text("utf-8") for name in ("icons.svg", "more-icons.svg"))
     known = set(re.findall(r'<symbol id="([\w-]+)"', sprite))
     missing = sorted({f"{where} names {name}" for name, where in _icons_named() if name not in known})
     assert known and not missing, "\n".join(missing)
+
+
+def test_a_page_that_asks_first_brings_the_script_that_asks() -> None:
+    """Without it the form is sent at the first click. What is no page of its own is asked for by the page around it."""
+    pages = [template for template in HTML if "data-confirm=" in template.source and "{% extends" in template.source]
+    silent = [template.where for template in pages if "js/settings.js" not in template.source]
+    assert len(pages) > 3 and not silent, "\n".join(silent)

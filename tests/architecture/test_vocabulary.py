@@ -12,7 +12,8 @@ from tests.architecture.source import Module, chime, constant, dotted
 
 ACTION = re.compile(r"[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+")
 # What happened, told in the past tense.
-PAST = re.compile(r"(ed|sent|[._](read|found|lost|made|begun|set|put|left|undone|shown|taken|given|chosen))$")
+PAST = re.compile(r"(ed|sent|[._](read|written|seen|woken|told|"
+                  r"found|lost|made|begun|set|put|left|undone|shown|taken|given|chosen|withdrawn))$")
 JOB = re.compile(r"[a-z_]+\.[a-z_]+")
 
 

@@ -12,7 +12,8 @@ import json
 from tests.bench.machine import description
 from tests.bench.options import Options
 
-NAMES = ("start", "ingest", "batch", "burst", "send", "live", "inbox", "search", "workspaces", "soak")
+NAMES = ("start", "ingest", "batch", "burst", "send", "live", "inbox", "agents", "search", "workspaces", "backup",
+         "soak")
 
 
 def main() -> None:

@@ -27,6 +27,8 @@ from tests.support.world import free_port
 ROUNDS = 5
 POSTS = 16_000
 CONNECTIONS = 64
+# With slow flushes 64 senders would mostly wait for the disk, and the figure would be theirs and not the server's.
+CONNECTIONS_AT_A_SLOW_DISK = 256
 STEADY_RATE = 320
 STEADY_SECONDS = 60
 REPEATED = 0.1
@@ -40,6 +42,7 @@ def measure(options: Options) -> dict[str, object]:
     must = {"ratio": 0.2 if options.fsync_ms else 0.3, "p99_ms": 250, "steady_p50_ms": 20, "steady_p99_ms": 100}
     return {"durable_posts_per_second": round(statistics.median(one["rate"] for one in durable)),
             "baseline_bare_handler_per_second": round(statistics.median(one["rate"] for one in bare)),
+            "connections": _connections(options),
             "ratio": round(ratio, 3), "ratios": [round(a["rate"] / b["rate"], 3) for a, b in zip(durable, bare,
                                                                                                   strict=True)],
             "p99_ms": round(worst, 1),
@@ -47,6 +50,10 @@ def measure(options: Options) -> dict[str, object]:
             "baseline_cpu_microseconds": round(statistics.median(one["cpu"] for one in bare)), **steady, "must": must,
             "reached": ratio >= must["ratio"] and worst < must["p99_ms"]
             and steady["steady_p50_ms"] <= must["steady_p50_ms"] and steady["steady_p99_ms"] <= must["steady_p99_ms"]}
+
+
+def _connections(options: Options) -> int:
+    return CONNECTIONS_AT_A_SLOW_DISK if options.fsync_ms else CONNECTIONS
 
 
 def _in_turns(options: Options) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
@@ -57,16 +64,16 @@ def _in_turns(options: Options) -> tuple[list[dict[str, float]], list[dict[str, 
         installed = install(Path(folder) / "data")
         for index in range(1 if options.quick else ROUNDS):
             with bare_server() as (port, pid):
-                bare.append(_load(port, pid, messages("/", posts, "bare")))
+                bare.append(_load(port, pid, messages("/", posts, "bare"), _connections(options)))
             with served(installed.data_dir, fsync_ms=options.fsync_ms) as process:
                 durable.append(_load(process.port, process.pid,
-                                     messages(installed.webhook_path, posts, f"run{index}")))
+                                     messages(installed.webhook_path, posts, f"run{index}"), _connections(options)))
     return bare, durable
 
 
-def _load(port: int, pid: int, requests: list[bytes]) -> dict[str, float]:
+def _load(port: int, pid: int, requests: list[bytes], connections: int) -> dict[str, float]:
     before = cpu_seconds(pid)
-    found = run_load("closed", port, CONNECTIONS, requests)
+    found = run_load("closed", port, connections, requests)
     if found["statuses"] != {"200": len(requests)}:
         raise RuntimeError(f"not every post was taken: {found['statuses']}")
     return {"rate": found["rate"], "p99_ms": found["p99_ms"],

@@ -92,7 +92,7 @@ def served(data_dir: Path, *, graph_url: str = "http://127.0.0.1:9", port: int =
         extra |= disk.environment
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("CHIME_")}
     inherited |= {"CHIME_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(), "CHIME_DATA_DIR": str(data_dir),
-                  "CHIME_GRAPH_URL": graph_url, "CHIME_LOG_LEVEL": "error", **extra}
+                  "CHIME_GRAPH_URL": graph_url, "CHIME_LOG_LEVEL": "error", "CHIME_RATE_FACTOR": "1000", **extra}
     begun = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "chime", "serve", "--bind", f"127.0.0.1:{port}"], cwd=ROOT,
                                env=inherited)

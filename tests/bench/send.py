@@ -112,6 +112,7 @@ def graph(folder: Path, installed: Installed, webhook_port: int) -> Iterator[tup
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()
 
 
 async def _until_sent(installed: Installed, messages: int, *, statuses: bool) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.support.browser import CHROMIUM, FLAGS, Pages
 from tests.support.processes import CHIME, Program, free_port, started
 from tests.support.world import World, running_world
+
+# Other tests share the machine: what comes is not late after five seconds, as Playwright thinks.
+expect.set_options(timeout=15_000)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

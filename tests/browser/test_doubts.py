@@ -107,12 +107,12 @@ async def test_who_comes_second_is_told_and_shown_how_it_stands(pages: Pages, wo
     await expect(bubble).to_contain_text("Did this message arrive?")
     await without_news(page)
     (sent,) = await found.sent()
-    bob = await world.session("bob")
-    answer = await bob.post(f"{found.base}/messages/{sent.id}/settlement", data={"as": "failed"})
+    kim = await world.session("kim")
+    answer = await kim.post(f"{found.base}/messages/{sent.id}/settlement", data={"as": "failed"})
     assert answer.status_code == 200
     await bubble.get_by_role("button", name="It arrived").click()
     await expect(page.locator(".toast")).to_contain_text("no longer in doubt: it was not sent")
-    await expect(bubble.locator(".trouble")).to_contain_text("given up by Bob")
+    await expect(bubble.locator(".trouble")).to_contain_text("given up by Kim")
 
 
 async def without_news(page: Page) -> None:

@@ -44,27 +44,27 @@ async def unread(page: Page) -> int:
 
 async def test_colleagues_see_the_same(pages: Pages, world: World) -> None:
     found = await new_talk(world, "Clara Vogt")
-    alice, bob = await open_talk(pages, found), await open_talk(pages, found, "bob")
+    alice, kim = await open_talk(pages, found), await open_talk(pages, found, "kim")
     await found.says("Is anybody there?")
-    for page in (alice, bob):
+    for page in (alice, kim):
         await expect(message(page, "Is anybody there?")).to_have_count(1)
         await expect(row(page, "Clara Vogt")).to_contain_text("Is anybody there?")
 
-    await pick(alice, "[popovertarget='assign-menu']", "#assign-menu .menu-item:has-text('Bob')")
-    for page in (alice, bob):
-        await expect(page.locator("#thread-header .assign-name")).to_have_text("Bob")
-        await expect(page.locator("#messages .line")).to_contain_text(["Alice assigned this to Bob"])
+    await pick(alice, "[popovertarget='assign-menu']", "#assign-menu .menu-item:has-text('Kim')")
+    for page in (alice, kim):
+        await expect(page.locator("#thread-header .assign-name")).to_have_text("Kim")
+        await expect(page.locator("#messages .line")).to_contain_text(["Alice assigned this to Kim"])
 
-    await type_and_send(bob, "I am, one moment")
+    await type_and_send(kim, "I am, one moment")
     await expect_tick(message(alice, "I am, one moment"), "read")
-    await expect(message(alice, "I am, one moment")).to_contain_text("Bob")
-    await bob.locator("[data-key='e']").click()
+    await expect(message(alice, "I am, one moment")).to_contain_text("Kim")
+    await kim.locator("[data-key='e']").click()
     await expect(alice.locator("#thread-header")).to_have_attribute("data-state", "closed")
     await expect(row(alice, "Clara Vogt")).to_have_count(0)
-    await expect(alice.locator("#messages .line")).to_contain_text(["assigned", "Bob resolved this conversation"])
+    await expect(alice.locator("#messages .line")).to_contain_text(["assigned", "Kim resolved this conversation"])
 
     await found.says("Thank you!")
-    for page in (alice, bob):
+    for page in (alice, kim):
         await expect(page.locator("#thread-header")).to_have_attribute("data-state", "open")
         await expect(message(page, "Thank you!")).to_have_count(1)
 
@@ -198,8 +198,8 @@ async def test_a_restart_is_survived(pages: Pages, installation: Path, tmp_path:
         await expect(message(page, "Before the restart")).to_be_visible()
         await page.locator("#text").fill("Half an answer")
         began = time.monotonic()
-        assert program.terminate() == 0 and time.monotonic() - began < 3, "an open stream does not hold it back"
-    await expect(page.locator("#offline")).to_be_visible(timeout=8000)
+        assert program.terminate() == 0 and time.monotonic() - began < 4.5, "an open stream does not hold it back"
+    await expect(page.locator("#offline")).to_be_visible()
     with started(command, tmp_path / "serve.log", port=port, ready="/readyz", extra=settings):
         await deliver(address, "wamid.after", "After the restart")
         await expect(message(page, "After the restart")).to_be_visible(timeout=20_000)

@@ -57,7 +57,7 @@ async def test_a_message_goes_there_and_back(pages: Pages, demo: Program) -> Non
 
     await phone.locator("#phone-text").fill("Are the saucers blue as well?")
     await phone.locator("#phone-text").press("Enter")
-    await expect(message(page, "Are the saucers blue as well?")).to_be_visible(timeout=1000)
+    await expect(message(page, "Are the saucers blue as well?")).to_be_visible()
     await expect(row(page, "Maya Chen")).to_contain_text("Are the saucers blue", timeout=3000)
 
     await watch_ticks(page)

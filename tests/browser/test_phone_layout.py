@@ -49,7 +49,8 @@ async def test_from_the_list_to_a_thread_and_back(pages: Pages, world: World) ->
     await new_talk(world, "Anouk de Vries-van den Heuvel", "A first word")
     page = await pages.agent(world, size=HAND)
     await expect(page.locator("#thread")).to_be_hidden()
-    await expect_in_reach(page, page.locator(".rail-item[href]"), page.locator("[popovertarget='account-menu']"))
+    await expect_in_reach(page, page.locator(".rail-item[aria-current]"),
+                          page.locator("[popovertarget='account-menu']"))
     await row(page, "Anouk").tap()
     await expect(message(page, "A first word")).to_be_visible()
     await expect(page.locator(".list-pane")).to_be_hidden()

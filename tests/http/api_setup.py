@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from chime.security.limits import Limit, Verdict
 from chime.simulator import write
 from chime.simulator.model import Customer, LedgerEntry
 from tests.support.world import Tenant, World
@@ -21,7 +20,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 
 
 class Scripting:
-    """Scripts of the world. Their calls don't wait for the rate limit, which has tests of its own."""
+    """Scripts of the world."""
 
     def __init__(self, world: World, stack: AsyncExitStack) -> None:
         self.world = world
@@ -57,13 +56,8 @@ class Scripting:
             return int(await workspace.db.value(f"SELECT count(*) FROM {table}"))
 
 
-def _unlimited(caller: str, limits: tuple[Limit, ...], now: float) -> Verdict:
-    return Verdict(True, 0.0, 99)
-
-
 @pytest.fixture
-async def scripting(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scripting]:
-    monkeypatch.setattr(world.services.limiter, "take", _unlimited)
+async def scripting(world: World) -> AsyncIterator[Scripting]:
     async with AsyncExitStack() as stack:
         yield Scripting(world, stack)
 

@@ -21,7 +21,7 @@ async def test_a_contact_from_beginning_to_end(scripting: Scripting) -> None:
     assert ana == {
         "id": ana["id"], "phone": "+14155550202", "user_id": None, "username": "", "name": "Ana Lima",
         "profile_name": "", "tags": ["new", "vip"], "fields": ANA["fields"], "marketing_consent": "unknown",
-        "created_at": ana["created_at"], "updated_at": ana["updated_at"]}
+        "owner_id": None, "blocked_at": None, "created_at": ana["created_at"], "updated_at": ana["updated_at"]}
     where = f"/api/v1/contacts/{ana['id']}"
     assert (await script.get(where)).json() == ana
     changed = (await script.patch(where, json={"name": "A.", "fields": {"city": None, "tier": "gold"}})).json()

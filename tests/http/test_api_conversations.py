@@ -58,9 +58,9 @@ async def test_lists_by_state_and_assignee_in_pages_that_stay_right(scripting: S
         await scripting.customer(name=f"C{number}", phone=f"1415555030{number}")
     rows = (await script.get("/api/v1/conversations")).json()["items"]
     assert [row["contact"]["profile_name"] for row in rows] == ["C5", "C4", "C3", "C2", "C1", "C0"]
-    bob = await member(scripting, "Bob")
-    for index, change in ((1, {"state": "closed"}), (3, {"state": "closed", "assignee_id": bob}),
-                          (4, {"assignee_id": bob})):
+    kim = await member(scripting, "Kim")
+    for index, change in ((1, {"state": "closed"}), (3, {"state": "closed", "assignee_id": kim}),
+                          (4, {"assignee_id": kim})):
         answer = await script.patch(f"/api/v1/conversations/{rows[index]['id']}", json=change)
         assert answer.status_code == 200, answer.text
 
@@ -70,7 +70,7 @@ async def test_lists_by_state_and_assignee_in_pages_that_stay_right(scripting: S
 
     assert await names(state="open") == ["C5", "C3", "C1", "C0"]
     assert await names(state="closed") == ["C4", "C2"]
-    assert await names(assignee=bob) == ["C2", "C1"] and await names(assignee=bob, state="open") == ["C1"]
+    assert await names(assignee=kim) == ["C2", "C1"] and await names(assignee=kim, state="open") == ["C1"]
     assert await names(assignee="none") == ["C5", "C4", "C3", "C0"] and await names(assignee=STRANGE_ID) == []
     seen, cursor = [], ""
     for _ in range(3):
@@ -86,9 +86,9 @@ async def test_resolving_reopening_and_assigning(scripting: Scripting) -> None:
     await scripting.customer()
     script = await scripting.script()
     where = f"/api/v1/conversations/{(await script.get('/api/v1/conversations')).json()['items'][0]['id']}"
-    bob = await member(scripting, "Bob")
-    closed = (await script.patch(where, json={"state": "closed", "assignee_id": bob})).json()
-    assert closed["state"] == "closed" and closed["closed_at"] and closed["assignee"] == {"id": bob, "name": "Bob"}
+    kim = await member(scripting, "Kim")
+    closed = (await script.patch(where, json={"state": "closed", "assignee_id": kim})).json()
+    assert closed["state"] == "closed" and closed["closed_at"] and closed["assignee"] == {"id": kim, "name": "Kim"}
     written = await script.post("/api/v1/messages", json={"to": f"+{MAYA}"} | TEXT)
     await scripting.world.settle()
     assert written.status_code == 202 and (await script.get(where)).json()["state"] == "closed"
@@ -98,13 +98,13 @@ async def test_resolving_reopening_and_assigning(scripting: Scripting) -> None:
     charlie = await member(scripting, "Charlie")
     for body, wrong in (({"state": "done"}, {"state"}), ({"state": None}, {"state"}),
                         ({"assignee_id": charlie}, {"assignee_id"}), ({"assignee_id": 5}, {"assignee_id"}),
-                        ({"asignee_id": bob, "state": 1}, {"asignee_id", "state"})):
+                        ({"asignee_id": kim, "state": 1}, {"asignee_id", "state"})):
         answer = await script.patch(where, json=body)
         problem(answer, 422)
         assert fields(answer).keys() == wrong, body
     replying = await scripting.script("inbox:read,inbox:reply")
     assert (await replying.patch(where, json={"state": "closed"})).status_code == 200
-    problem(await replying.patch(where, json={"assignee_id": bob}), 403)
+    problem(await replying.patch(where, json={"assignee_id": kim}), 403)
 
 
 async def test_read_and_typing_reach_the_customer(scripting: Scripting) -> None:

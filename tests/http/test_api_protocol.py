@@ -126,7 +126,8 @@ async def test_odd_json_is_never_our_fault(scripting: Scripting) -> None:
         assert answer.status_code in (201, 409, 422), (value, answer.text)
 
 
-async def test_a_key_that_calls_too_often_is_told_when_to_come_back(world: World) -> None:
+async def test_a_key_that_calls_too_often_is_told_when_to_come_back(limited_world: World) -> None:
+    world = limited_world
     async with world.client(await world.key(world.acme)) as script:
         answers = [await script.get("/api/v1/tags") for _ in range(4)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -141,7 +142,8 @@ async def test_a_key_that_calls_too_often_is_told_when_to_come_back(world: World
         assert (await other.get("/api/v1/tags")).status_code == 200
 
 
-async def test_a_refused_call_leaves_no_idempotency_key(world: World) -> None:
+async def test_a_refused_call_leaves_no_idempotency_key(limited_world: World) -> None:
+    world = limited_world
     async with world.client(await world.key(world.acme)) as script:
         headers = {"Idempotency-Key": "one"}
         for number in range(3):

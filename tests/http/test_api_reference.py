@@ -65,7 +65,9 @@ def test_the_status_told_is_the_one_answered() -> None:
 def test_a_post_is_repeatable() -> None:
     for handler in HANDLERS:
         if handler.opt.get("api") and "POST" in handler.http_methods:
-            assert handler.fn.__wrapped__, f"{handler.paths} is not @once"
+            once = hasattr(handler.fn, "__wrapped__")
+            # A file may leave once: to give it again for the same key would be to keep it.
+            assert once or handler.handler_name == "create_export_download", f"{handler.paths} is not @once"
 
 
 def references(value: Any) -> Iterator[str]:
@@ -98,7 +100,7 @@ def test_the_shape_of_the_document() -> None:
             assert all(answer["description"] for answer in operation["responses"].values())
             headers = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"}
             assert ("Idempotency-Key" in headers) == (method == "post")
-            assert ("requestBody" in operation) <= (method in ("post", "patch"))
+            assert ("requestBody" in operation) <= (method in ("post", "patch", "put"))
     assert len(ids) == len(set(ids))
     message = schemas["SendMessage"]
     assert message["additionalProperties"] is False and message["required"] == ["type"]

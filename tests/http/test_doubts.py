@@ -13,7 +13,7 @@ import pytest
 
 from chime.clock import HOUR, MINUTE
 from chime.errors import Refused
-from chime.inbox import Message, queries
+from chime.inbox import Message, list_pane
 from chime.inbox.doubts import settle
 from chime.inbox.jobs import forget_claims
 from chime.inbox.model import Settlement
@@ -31,8 +31,8 @@ async def doubt(maya: Talk, words: str = "did you get this?", *, taken: bool = F
     if taken:
         maya.world.simulator.world.subscriptions[ACME_NUMBER.waba_id].clear()
     maya.world.simulator.set_switches({"accept_then_drop": 1} if taken else {"answer_500": 1})
-    bob = await maya.world.session("bob")
-    drawn = await bob.post(f"{maya.base}/messages", data={"type": "text", "text": words})
+    kim = await maya.world.session("kim")
+    drawn = await kim.post(f"{maya.base}/messages", data={"type": "text", "text": words})
     message_id = drawn.text.split('id="m-')[1].split('"')[0]
 
     async def found() -> Message | None:
@@ -72,7 +72,7 @@ async def token_of(maya: Talk) -> str:
     return str(maya.world.simulator.world.ledger[-1].callback_data)
 
 
-async def drawn(maya: Talk, message: Message, who: str = "bob") -> str:
+async def drawn(maya: Talk, message: Message, who: str = "kim") -> str:
     return bubble((await (await maya.world.session(who)).get(maya.base)).text, message.id)
 
 
@@ -101,7 +101,7 @@ async def test_first_it_is_waited_for_and_then_a_person_is_asked(world: World) -
 async def test_browsers_hear_when_the_wait_is_over(world: World) -> None:
     maya = await talk(world)
     message = await doubt(maya)
-    async with listening(await world.session("bob"), world.acme) as stream:
+    async with listening(await world.session("kim"), world.acme) as stream:
         await sweep(world)
         assert ("message", message.id) not in stream.nudges
         world.clock.pass_time(QUARTER - MINUTE)
@@ -114,31 +114,31 @@ async def test_browsers_hear_when_the_wait_is_over(world: World) -> None:
 
 
 async def test_it_arrived(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya, taken=True)
-    async with leaving(world, bob) as left:
-        answer = await say(bob, maya, message, "sent")
-    assert 'data-status="sent"' in answer.text and "Bob said that it arrived" in answer.text
+    async with leaving(world, kim) as left:
+        answer = await say(kim, maya, message, "sent")
+    assert 'data-status="sent"' in answer.text and "Kim said that it arrived" in answer.text
     assert left.audit == [("message.doubt_settled", "message", message.id)] and not left.jobs
     assert left.nudges == {("message", message.id), ("conversation", maya.id)}
-    page = (await bob.get(maya.base)).text
-    assert "Bob said that a message arrived that may have been sent" in page
-    async with leaving(world, bob) as left:
-        assert (await say(bob, maya, message, "sent")).status_code == 200
+    page = (await kim.get(maya.base)).text
+    assert "Kim said that a message arrived that may have been sent" in page
+    async with leaving(world, kim) as left:
+        assert (await say(kim, maya, message, "sent")).status_code == 200
     assert left.audit == [], "said twice, it counts once"
-    told = await say(bob, maya, message, "failed")
+    told = await say(kim, maya, message, "failed")
     assert told.status_code == 409 and "it was sent" in told.text
     await tell(maya, world.simulator.world.ledger[0].wamid, "read", await token_of(maya))
     late = await one(maya, message.id)
     assert late.status == "read" and late.wamid == world.simulator.world.ledger[0].wamid
-    assert "Bob said that it arrived" in await drawn(maya, message), "the note stays"
+    assert "Kim said that it arrived" in await drawn(maya, message), "the note stays"
     assert len(world.simulator.world.ledger) == 1
 
 
 async def test_a_failure_that_is_told_later_outweighs_what_a_person_saw(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya, taken=True)
-    await say(bob, maya, message, "sent")
+    await say(kim, maya, message, "sent")
     await tell(maya, "wamid.late", "failed", await token_of(maya), errors=[{"code": 131026}])
     late = await one(maya, message.id)
     assert (late.status, late.error_code) == ("failed", 131026)
@@ -146,54 +146,54 @@ async def test_a_failure_that_is_told_later_outweighs_what_a_person_saw(world: W
 
 
 async def test_do_not_send_again(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya)
-    async with leaving(world, bob) as left:
-        answer = await say(bob, maya, message, "failed")
-    assert 'data-status="failed"' in answer.text and "Not confirmed; given up by Bob" in answer.text
+    async with leaving(world, kim) as left:
+        answer = await say(kim, maya, message, "failed")
+    assert 'data-status="failed"' in answer.text and "Not confirmed; given up by Kim" in answer.text
     assert "/discard" in answer.text and "the customer gets it twice" in answer.text, "Retry asks first"
     assert left.audit == [("message.doubt_settled", "message", message.id)] and not left.jobs
-    assert "Bob gave up a message that may have been sent" in (await bob.get(maya.base)).text
-    assert (await say(bob, maya, message, "failed")).status_code == 200
-    told = await say(bob, maya, message, "sent")
+    assert "Kim gave up a message that may have been sent" in (await kim.get(maya.base)).text
+    assert (await say(kim, maya, message, "failed")).status_code == 200
+    told = await say(kim, maya, message, "sent")
     assert told.status_code == 409 and "it was not sent" in told.text
-    assert (await bob.post(f"{maya.base}/messages/{message.id}/discard", headers=HTMX)).status_code == 200
+    assert (await kim.post(f"{maya.base}/messages/{message.id}/discard", headers=HTMX)).status_code == 200
     assert await maya.sent() == [] and world.simulator.world.ledger == []
 
 
 @pytest.mark.parametrize(("word", "status"), [("sent", "sent"), ("delivered", "delivered"), ("failed", "failed")])
 async def test_whatsapp_knows_better_than_who_gave_up(world: World, word: str, status: str) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya, taken=True)
-    await say(bob, maya, message, "failed")
+    await say(kim, maya, message, "failed")
     await tell(maya, "wamid.late", word, await token_of(maya), **({"errors": [{"code": 131026}]} if word == "failed"
                                                                   else {}))
     late = await one(maya, message.id)
     assert (late.status, late.wamid) == (status, "wamid.late")
     assert (late.error_code, "given up" in (late.error_title or "")) == (131026 if word == "failed" else None, False)
-    assert ("Bob had given it up" in await drawn(maya, message)) == (word != "failed")
+    assert ("Kim had given it up" in await drawn(maya, message)) == (word != "failed")
 
 
 async def test_send_again(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya)
-    async with leaving(world, bob) as left:
-        answers = [await say(bob, maya, message, "resend") for _ in range(3)]
+    async with leaving(world, kim) as left:
+        answers = [await say(kim, maya, message, "resend") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200] * 3
     assert left.audit == [("message.resent", "message", message.id)] and left.jobs["inbox.send"] == 1
     assert len(world.simulator.world.ledger) == 1 and (await one(maya, message.id)).status == "read"
-    assert "Bob sent a message again that may have been sent" in (await bob.get(maya.base)).text
-    assert (await say(bob, maya, message, "sent")).status_code == 409
+    assert "Kim sent a message again that may have been sent" in (await kim.get(maya.base)).text
+    assert (await say(kim, maya, message, "sent")).status_code == 409
 
 
 async def test_a_word_on_an_older_doubt_does_not_fall_on_a_newer_one(world: World) -> None:
-    maya, bob, alice = await talk(world), await world.session("bob"), await world.session("alice")
+    maya, kim, alice = await talk(world), await world.session("kim"), await world.session("alice")
     message = await doubt(maya)
     world.simulator.set_switches({"answer_500": 1})
-    await say(bob, maya, message, "resend")
+    await say(kim, maya, message, "resend")
     anew = await one(maya, message.id)
     assert anew.status == "unconfirmed" and anew.claimed_at != message.claimed_at
-    assert (await say(bob, maya, message, "resend")).status_code == 200, "the same click, only late"
+    assert (await say(kim, maya, message, "resend")).status_code == 200, "the same click, only late"
     told = await say(alice, maya, message, "failed")
     assert told.status_code == 409 and "in doubt once more" in told.text
     assert (await one(maya, message.id)).status == "unconfirmed" and world.simulator.world.ledger == []
@@ -201,24 +201,24 @@ async def test_a_word_on_an_older_doubt_does_not_fall_on_a_newer_one(world: Worl
 
 
 async def test_a_status_that_was_first_wins(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya, taken=True)
     await tell(maya, "wamid.first", "read", await token_of(maya))
-    async with leaving(world, bob) as left:
+    async with leaving(world, kim) as left:
         for said in ("sent", "failed", "resend"):
-            told = await say(bob, maya, message, said)
+            told = await say(kim, maya, message, said)
             assert told.status_code == 409 and "the customer has read it" in told.text, said
     assert left.audit == [] and left.nudges == set()
     assert (await one(maya, message.id)).status == "read" and len(world.simulator.world.ledger) == 1
 
 
 async def test_two_people_at_once_settle_it_once(world: World) -> None:
-    maya, bob, alice = await talk(world), await world.session("bob"), await world.session("alice")
+    maya, kim, alice = await talk(world), await world.session("kim"), await world.session("alice")
     message = await doubt(maya)
-    answers = await asyncio.gather(say(bob, maya, message, "sent"), say(alice, maya, message, "failed"))
+    answers = await asyncio.gather(say(kim, maya, message, "sent"), say(alice, maya, message, "failed"))
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     settled = await one(maya, message.id)
-    assert (settled.status, settled.settled_by) in {("sent", "Bob"), ("failed", "Alice")}
+    assert (settled.status, settled.settled_by) in {("sent", "Kim"), ("failed", "Alice")}
     assert await rows(world, world.acme, "SELECT count(*) FROM audit_event WHERE action = 'message.doubt_settled'"
                       ) == [(1,)]
 
@@ -230,10 +230,10 @@ async def hold(world: World, until_at: int | None) -> None:
 
 
 async def test_the_word_that_comes_while_the_second_one_waits_keeps_it_back(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya, taken=True)
     await hold(world, world.clock.now() + HOUR)
-    await say(bob, maya, message, "resend")
+    await say(kim, maya, message, "resend")
     assert (await one(maya, message.id)).status == "queued"
     token = await token_of(maya)
     await tell(maya, "wamid.first", "failed", token, errors=[{"code": 131026}])
@@ -281,23 +281,23 @@ async def test_nothing_but_a_person_sends_it_again(installation: Path, tmp_path:
 
 
 async def test_what_cannot_be_settled(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya)
     said = (await maya.messages("direction = 'in'"))[0]
-    told = await say(bob, maya, said, "sent", doubt="")
+    told = await say(kim, maya, said, "sent", doubt="")
     assert told.status_code == 409 and "came from the customer" in told.text
     for form in ({"as": ""}, {"as": "lost"}, {}, {"as": "sent", "doubt": "x"}):
-        answer = await bob.post(f"{maya.base}/messages/{message.id}/settlement", headers=HTMX, data=form)
+        answer = await kim.post(f"{maya.base}/messages/{message.id}/settlement", headers=HTMX, data=form)
         assert answer.status_code == 422, form
     world.clock.advance(25 * HOUR)
-    told = await say(bob, maya, message, "resend")
+    told = await say(kim, maya, message, "resend")
     assert told.status_code == 422 and "24-hour reply window is closed" in told.text
     assert (await one(maya, message.id)).status == "unconfirmed"
-    assert (await say(bob, maya, message, "sent")).status_code == 200, "the other ways stay open"
+    assert (await say(kim, maya, message, "sent")).status_code == 200, "the other ways stay open"
 
 
 async def listed(world: World, query: str = "v=doubt") -> str:
-    return (await (await world.session("bob")).get(f"/w/acme/inbox/list?{query}")).text
+    return (await (await world.session("kim")).get(f"/w/acme/inbox/list?{query}")).text
 
 
 def names(page: str) -> list[str]:
@@ -310,39 +310,39 @@ async def test_the_list_of_what_waits_for_a_person(world: World, monkeypatch: py
     for name in ("Cid", "Ann", "Ben"):
         await doubt(people[name])
         await doubt(people[name], "and this?")
-    bob = await world.session("bob")
+    kim = await world.session("kim")
     assert "view-doubt" not in await listed(world, "v=all") and "doubt-notice" not in await listed(world, "v=all")
     world.clock.pass_time(QUARTER)
-    await bob.post(f"{people['Ann'].base}/closure")
+    await kim.post(f"{people['Ann'].base}/closure")
     page = await listed(world)
     assert names(page) == ["Cid", "Ann", "Ben"], "each once, the oldest first, resolved or not"
     assert 'id="view-doubt"' in page and ">3</span>" in page.split('id="view-doubt"')[1].split("</a>")[0]
     assert 'id="doubt-notice"' not in page
     other = await listed(world, "v=mine")
     assert "In 3 conversations it is unclear whether a message arrived." in other
-    monkeypatch.setattr(queries, "PAGE", 2)
+    monkeypatch.setattr(list_pane, "PAGE", 2)
     page = await listed(world)
     more = door(page, "more-rows")
     assert names(page) == ["Cid", "Ann"] and more is not None
-    assert names((await bob.get(more)).text) == ["Ben"]
+    assert names((await kim.get(more)).text) == ["Ben"]
     monkeypatch.undo()
     for message in await people["Ben"].sent():
-        await say(bob, people["Ben"], message, "sent")
+        await say(kim, people["Ben"], message, "sent")
     assert names(await listed(world)) == ["Cid", "Ann"] and "In 2 conv" in await listed(world, "v=all")
     for name in ("Cid", "Ann"):
         for message in await people[name].sent():
-            await say(bob, people[name], message, "failed")
+            await say(kim, people[name], message, "failed")
     assert "Nothing is in doubt" in await listed(world)
     assert "view-doubt" not in await listed(world, "v=all")
 
 
 async def test_a_row_leads_to_the_message_that_is_asked_about(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya)
     world.clock.pass_time(QUARTER)
     address = f"{maya.base}?v=doubt&amp;at={message.id}"
     assert f'href="{address}#m-{message.id}"' in await listed(world)
-    opened = (await bob.get(address.replace("&amp;", "&"))).text
+    opened = (await kim.get(address.replace("&amp;", "&"))).text
     assert f'data-shown="{message.id}"' in opened and "Did this message arrive?" in opened
 
 
@@ -357,10 +357,10 @@ async def test_a_clock_that_was_put_back_hides_no_doubt(world: World) -> None:
 
 
 async def test_nobody_is_asked_about_a_reaction(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
     said = (await maya.messages("direction = 'in'"))[0]
     world.simulator.set_switches({"answer_500": 1})
-    await bob.post(f"{maya.base}/messages/{said.id}/reaction", data={"emoji": "👍"})
+    await kim.post(f"{maya.base}/messages/{said.id}/reaction", data={"emoji": "👍"})
     await world.settle()
     assert await rows(world, world.acme, "SELECT status FROM message WHERE type = 'reaction'") == [("unconfirmed",)]
     world.clock.pass_time(HOUR)
@@ -368,7 +368,7 @@ async def test_nobody_is_asked_about_a_reaction(world: World) -> None:
 
 
 async def test_the_monitor_counts_them(world: World) -> None:
-    maya, bob = await talk(world), await world.session("bob")
+    maya, kim = await talk(world), await world.session("kim")
 
     async def counted() -> str:
         async with httpx.AsyncClient(base_url=world.base) as monitor:
@@ -378,5 +378,5 @@ async def test_the_monitor_counts_them(world: World) -> None:
     message = await doubt(maya)
     await doubt(maya)
     assert "\nchime_messages_unconfirmed 2\n" in await counted()
-    await say(bob, maya, message, "sent")
+    await say(kim, maya, message, "sent")
     assert "\nchime_messages_unconfirmed 1\n" in await counted()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 from chime.ids import is_id
+from chime.security.permissions import OPERATOR
+from chime.workspaces.keys import Purpose
+from chime.workspaces.rotation import Rotator, ask
 from tests.support.canaries import FILE, day
 from tests.support.world import World
 
@@ -27,22 +32,57 @@ def written(secret: str) -> Iterator[bytes]:
 
 async def test_no_file_shows_a_word_a_name_a_number_or_a_secret(world: World) -> None:
     secrets = await day(world)
-    found = [path for path in sorted(world.data_dir.rglob("*")) if path.is_file()]
+    look(world, secrets)
+    # Nor while keys are replaced, nor afterwards.
+    services = world.services
+    async with services.control.write(OPERATOR) as tx:
+        await ask(tx, services.control.keys, services.ids, workspace_id=world.acme.workspace_id, purposes=list(Purpose))
+    services.control.keys.begin(services.ids, 1)
+    look(world, secrets)
+    rotator = Rotator(services.control, services.registry, services.clock, services.ids)
+    while not await rotator.step():
+        await asyncio.sleep(0.05)
+    look(world, secrets)
+
+
+def contents(world: World) -> dict[Path, bytes]:
+    """Every file there is. The process goes on: what it renamed or removed while we read is not there to be read."""
+    found = {}
+    for path in sorted(world.data_dir.rglob("*")):
+        with suppress(FileNotFoundError, IsADirectoryError):
+            found[path] = path.read_bytes()
+    return found
+
+
+def look(world: World, secrets: dict[str, str]) -> None:
+    """At every byte of every file, and for every key of the installation as it is in memory."""
+    found = contents(world)
     assert {"control.db", "control.db-wal", "queue.db", "workspace.db", "workspace.db-wal", "journal.db",
             "journal.db-wal"} <= {path.name for path in found}
-    kept = [path for path in found if "media" in path.parts]
-    assert len(kept) == 2 and all(path.stat().st_size > len(FILE) for path in kept)
-    for path in found:
-        content, place = path.read_bytes(), str(path.relative_to(world.data_dir))
+    kept = [path for path in found if "media" in path.parts and "workspaces" in path.parts]
+    assert len(kept) == 2 and all(len(found[path]) > len(FILE) for path in kept)
+    for path, content in found.items():
+        place = str(path.relative_to(world.data_dir))
         for what, secret in secrets.items():
             assert secret not in place, f"{what} is the name of a file"
             for dress in written(secret):
                 assert dress not in content, f"{what} can be read in {place}"
         if path.suffix == ".db" and path.name != "queue.db":
             assert not content.startswith(b"SQLite format 3"), place
+    ring = world.services.control.keys
+    keys = [ring.pepper, *(getattr(one, name) for one in ring.bundle.generations
+                           for name in ("control_file", "field", "parked", "links", "wrap"))]
+    for path, content in found.items():
+        for key in keys:
+            assert key not in content and key.hex().encode() not in content, path.name
+            assert base64.b64encode(key) not in content, path.name
     # And nobody else on the machine may look at all.
-    loose = {str(path.relative_to(world.data_dir)): oct(path.stat().st_mode) for path in world.data_dir.rglob("*")
-             if stat.S_IMODE(path.stat().st_mode) != (0o700 if path.is_dir() else 0o600)}
+    loose = {}
+    for path in world.data_dir.rglob("*"):
+        with suppress(FileNotFoundError):
+            mode = path.stat().st_mode
+            if stat.S_IMODE(mode) != (0o700 if stat.S_ISDIR(mode) else 0o600):
+                loose[str(path.relative_to(world.data_dir))] = oct(mode)
     assert not loose
 
 

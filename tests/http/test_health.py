@@ -17,9 +17,8 @@ import pytest
 from sqlcipher3 import dbapi2
 
 from chime.clock import DAY, SECOND, as_datetime
-from chime.workspaces import KeyRing
 from tests.http.inbox_setup import talk, until
-from tests.support.world import MASTER_KEY, World, running_world
+from tests.support.world import World, running_world
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ async def test_while_storage_takes_nothing_that_is_said_and_reading_goes_on(
 ) -> None:
     alice, maya = await world.session("alice"), await talk(world)
     keys = await world.services.registry.keys(world.acme.workspace_id)
-    held = [held_by_somebody_else(world.data_dir / "control.db", KeyRing(MASTER_KEY).control_file),
+    held = [held_by_somebody_else(world.data_dir / "control.db", world.services.control.keys.control_file),
             held_by_somebody_else(world.data_dir / "workspaces" / world.acme.workspace_id / "workspace.db",
                                   keys.workspace_file)]
     try:
@@ -153,7 +152,10 @@ async def test_a_fault_of_ours_is_told_without_its_inside_and_found_in_the_log(
     message = await maya.says({"type": "image", "image": {}})
     assert message.media is not None
     (file,) = (world.data_dir / "workspaces").rglob(f"media/*/{message.media.id}")
-    file.write_bytes(b"damaged" + file.read_bytes()[7:])
+    sealed = file.read_bytes()
+    file.write_bytes(b"damaged" + sealed[7:])
+    assert (await alice.get(f"{maya.workspace_base}/media/{message.media.id}")).status_code == 500
+    file.write_bytes(sealed[:60] + b"damaged" + sealed[67:])
     # The head of a stream has left by then, so the connection ends early instead of bringing something wrong.
     with pytest.raises(httpx.RemoteProtocolError):
         await alice.get(f"{maya.workspace_base}/media/{message.media.id}")

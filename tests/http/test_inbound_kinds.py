@@ -86,7 +86,7 @@ KINDS: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
                                        "interactive", ("Something went wrong",)),
     "order": ({"type": "order", "order": {"catalog_id": "801", "text": "today pls", "product_items": [
         {"product_retailer_id": "SKU1", "quantity": 2, "item_price": 7.99, "currency": "USD"}]}}, "order",
-        ("2 × SKU1", "7.99 USD", "15.98 USD", "today pls")),
+        ("2 × SKU1", "15.98 USD", "Total", "today pls")),
     "chat opened": ({"type": "request_welcome"}, "request_welcome", ("Opened the chat",)),
     "poll": ({"type": "unsupported", "unsupported": {"type": "poll_creation"}, "errors": [
         {"code": 131051, "title": "Unknown", "error_data": {"details": "Message type is not supported."}}]},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from chime.web.live import QUEUE
 from chime.workspaces import LiveNudge
@@ -11,15 +10,13 @@ from tests.http.inbox_setup import listening, talk, until
 from tests.support.world import World
 
 
-async def test_a_customers_message_is_heard_within_a_second_and_carries_no_content(world: World) -> None:
+async def test_a_customers_message_is_heard_at_once_and_carries_no_content(world: World) -> None:
     alice = await world.session("alice")
     maya = await talk(world)
     async with listening(alice, world.acme) as stream:
         assert stream.named("hello")[0]["boot"] and stream.named("nudge") == []
-        started = time.monotonic()
         written = asyncio.create_task(maya.says("my secret order is 4711"))
-        await until(lambda: ("conversation", maya.id) in stream.nudges, 1.0)
-        assert time.monotonic() - started < 1.0
+        await until(lambda: ("conversation", maya.id) in stream.nudges)
         message = await written
         assert set(stream.nudges) == {("message", message.id), ("conversation", maya.id)}
         assert stream.named("nudge")[0]["conversation"] == maya.id
@@ -53,8 +50,8 @@ async def test_after_a_restart_the_browser_is_told_to_load_anew(world: World) ->
 
 
 async def test_streams_say_goodbye_when_chime_stops(world: World) -> None:
-    alice, bob = await world.session("alice"), await world.session("bob")
-    async with listening(alice, world.acme) as first, listening(bob, world.acme) as second:
+    alice, kim = await world.session("alice"), await world.session("kim")
+    async with listening(alice, world.acme) as first, listening(kim, world.acme) as second:
         world.services.hub.close()
         for stream in (first, second):
             await asyncio.wait_for(stream.ended.wait(), 2)
@@ -65,9 +62,9 @@ async def test_streams_say_goodbye_when_chime_stops(world: World) -> None:
 
 
 async def test_signing_out_ends_the_persons_streams_and_nobody_elses(world: World) -> None:
-    alice, bob = await world.session("alice"), await world.session("bob")
+    alice, kim = await world.session("alice"), await world.session("kim")
     maya = await talk(world)
-    async with listening(alice, world.acme) as hers, listening(bob, world.acme) as his:
+    async with listening(alice, world.acme) as hers, listening(kim, world.acme) as his:
         assert (await alice.post("/sign-out")).status_code == 303
         await asyncio.wait_for(hers.ended.wait(), 2)
         assert hers.events[-1][0] == "bye"

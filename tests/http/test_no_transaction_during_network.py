@@ -15,7 +15,7 @@ from chime.simulator.sample_media import sample
 from tests.http.inbox_setup import Talk, rows, stock_templates, talk, text, until
 from tests.support.world import World
 
-SLOW_MS = 2_500
+SLOW_MS = 4_000
 QUICK = SLOW_MS / 2000
 
 
@@ -46,34 +46,34 @@ async def others_work_on(world: World, client: httpx.AsyncClient, other: Talk) -
 
 
 async def test_while_a_message_is_sent(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     tom = await talk(world, name="Tom Hughes", phone="447700900142")
     async with slow_meta(world):
-        await bob.post(f"{maya.base}/messages", data={"type": "text", "text": "slowly"})
+        await kim.post(f"{maya.base}/messages", data={"type": "text", "text": "slowly"})
         await until(lambda: rows(world, world.acme, "SELECT 1 FROM message WHERE status = 'sending'"))
-        await others_work_on(world, bob, tom)
+        await others_work_on(world, kim, tom)
         # Not even the conversation itself is held up.
-        assert (await bob.post(f"{maya.base}/read")).status_code == 204
+        assert (await kim.post(f"{maya.base}/read")).status_code == 204
     assert [message.status for message in [*await maya.sent(), *await tom.sent()]] == ["read", "read"]
 
 
 async def test_while_a_file_goes_up_and_another_comes_down(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     tom = await talk(world, name="Tom Hughes", phone="447700900142")
     async with slow_meta(world):
         write(world.simulator, maya.customer, {"type": "image", "image": {}}, number=world.acme.number)
         await until(lambda: rows(world, world.acme, "SELECT 1 FROM media WHERE state = 'pending'"))
-        answer = await bob.post(f"{maya.base}/files", files={"file": ("a.png", sample("image").content, "image/png")})
+        answer = await kim.post(f"{maya.base}/files", files={"file": ("a.png", sample("image").content, "image/png")})
         assert answer.status_code == 200
         await until(lambda: world.services.runner.busy >= 2)
-        await others_work_on(world, bob, tom)
+        await others_work_on(world, kim, tom)
     assert await rows(world, world.acme, "SELECT direction, state FROM media ORDER BY direction") == [
         ("in", "ready"), ("out", "ready")]
     assert [message.status for message in await maya.sent()] == ["read"]
 
 
 async def test_while_templates_the_number_and_read_receipts_are_under_way(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     tom = await talk(world, name="Tom Hughes", phone="447700900142")
     await stock_templates(world)
     async with slow_meta(world):
@@ -82,16 +82,16 @@ async def test_while_templates_the_number_and_read_receipts_are_under_way(world:
         runner.start(acme.workspace_id, "channels.check", acme.channel_id)
         started = time.monotonic()
         for verb in ("read", "typing"):
-            assert (await bob.post(f"{maya.base}/{verb}")).status_code == 204
+            assert (await kim.post(f"{maya.base}/{verb}")).status_code == 204
         assert time.monotonic() - started < QUICK, "nor does the agent wait for Meta"
-        await others_work_on(world, bob, tom)
+        await others_work_on(world, kim, tom)
 
 
 async def test_the_neighbours_workspace_is_untouched_by_a_slow_one(world: World) -> None:
-    bob, charlie = await world.session("bob"), await world.session("charlie")
+    kim, charlie = await world.session("kim"), await world.session("charlie")
     maya, jo = await talk(world), await talk(world, tenant=world.globex, name="Jo Park", phone="14155550188")
     async with slow_meta(world):
-        await bob.post(f"{maya.base}/messages", data={"type": "text", "text": "slowly"})
+        await kim.post(f"{maya.base}/messages", data={"type": "text", "text": "slowly"})
         started = time.monotonic()
         for _ in range(5):
             assert (await charlie.post(f"{jo.base}/closure")).status_code == 303

@@ -38,6 +38,8 @@ FORMS: tuple[tuple[dict[str, str], str, Any], ...] = (
     ({"type": "link", "body": "Our shop", "display_text": "Open", "url": "https://shop.example/"}, "interactive",
      {"type": "cta_url", "body": {"text": "Our shop"}, "action": {"name": "cta_url", "parameters": {
          "display_text": "Open", "url": "https://shop.example/"}}}),
+    ({"type": "ask_location", "body": "Where are you?"}, "interactive",
+     {"type": "location_request_message", "body": {"text": "Where are you?"}, "action": {"name": "send_location"}}),
 )
 
 
@@ -79,57 +81,57 @@ def template(name: str, language: str = "en") -> dict[str, str]:
 
 
 async def test_each_form_reaches_the_customer_as_metas_message(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     for fields, kind, expected in FORMS:
-        answer = await post(maya, bob, fields)
+        answer = await post(maya, kim, fields)
         assert answer.status_code == 200 and answer.text.count('<li class="msg msg-out"') == 1, fields
         await world.settle()
         received = maya.on_the_phone()[-1]
         assert (received.type, received.content) == (kind, expected)
         message = (await maya.sent())[-1]
-        assert (message.status, message.wamid, message.author_name) == ("read", received.wamid, "Bob"), fields
+        assert (message.status, message.wamid, message.author_name) == ("read", received.wamid, "Kim"), fields
         assert message.pricing is not None and message.pricing["category"] == "service"
         assert f"m-{message.id}" in answer.text
     ledger = world.simulator.world.ledger
     assert [entry.to for entry in ledger] == ["+14155550101"] * len(FORMS)
     assert len({entry.callback_data for entry in ledger}) == len(FORMS) and all(entry.callback_data for entry in ledger)
-    page = (await bob.get(maya.base)).text
+    page = (await kim.get(maya.base)).text
     assert '<a href="https://shop.example/?a=1&amp;b=2"' in page and "Will you come?" in page
 
 
 async def test_each_approved_template_is_sent_with_its_blanks_filled(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     await stock_templates(world)
     world.clock.advance(25 * HOUR)
     assert {one.name for one in sample_templates()} == set(TEMPLATES)
-    picker = (await bob.get(f"{maya.base}/templates", headers=HTMX)).text
+    picker = (await kim.get(f"{maya.base}/templates", headers=HTMX)).text
     for name, (fields, components) in TEMPLATES.items():
         assert f'id="template-{name}-en"' in picker
         assert all(f'name="{blank}"' in picker for blank in fields), name
-        answer = await post(maya, bob, template(name) | fields)
+        answer = await post(maya, kim, template(name) | fields)
         assert answer.status_code == 200, answer.text
         await world.settle()
         received = maya.on_the_phone()[-1]
         expected = {"name": name, "language": {"code": "en"}} | ({"components": components} if components else {})
         assert (received.type, received.content) == ("template", expected)
         assert (await maya.sent())[-1].text == received.template_text["body"], "the thread shows what the phone shows"
-    await post(maya, bob, template("conversation_reopen", "de") | {"body.1": "Jonas"})
+    await post(maya, kim, template("conversation_reopen", "de") | {"body.1": "Jonas"})
     await world.settle()
     assert maya.on_the_phone()[-1].template_text["body"].startswith("Hallo Jonas")
-    found = (await bob.get(f"{maya.base}/templates?q=order", headers=HTMX)).text
+    found = (await kim.get(f"{maya.base}/templates?q=order", headers=HTMX)).text
     assert "template-order_confirmation-en" in found and "template-welcome_offer-en" not in found
 
 
 async def test_somebody_without_a_number_is_written_to_by_user_id(world: World) -> None:
-    bob, noor = await world.session("bob"), await talk(world, name="Noor", phone=None, username="noor.makes")
-    await noor.reply(bob, "hello Noor")
+    kim, noor = await world.session("kim"), await talk(world, name="Noor", phone=None, username="noor.makes")
+    await noor.reply(kim, "hello Noor")
     (entry,) = world.simulator.world.ledger
     assert (entry.to, entry.recipient) == (None, noor.customer.user_id)
     assert noor.on_the_phone()[-1].content["body"] == "hello Noor"
 
 
 async def test_every_mistake_is_named_at_its_field_and_nothing_typed_is_lost(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     for fields, wrong in (
         ({"type": "location", "latitude": "north", "longitude": "", "name": "Pier 39"}, ("latitude", "longitude")),
         ({"type": "location", "latitude": "91", "longitude": "200"}, ("latitude", "longitude")),
@@ -141,7 +143,7 @@ async def test_every_mistake_is_named_at_its_field_and_nothing_typed_is_lost(wor
          ("button", "row_1", "description_1")),
         ({"type": "link", "body": "Shop", "display_text": "", "url": "javascript:alert(1)"}, ("display_text", "url")),
     ):
-        answer = await post(maya, bob, fields)
+        answer = await post(maya, kim, fields)
         assert answer.status_code == 422 and "data-compose" in answer.text, fields
         told = set(re.findall(r'class="error" id="(\w+)-error"', answer.text))
         assert told == set(wrong), (fields, told)
@@ -149,19 +151,19 @@ async def test_every_mistake_is_named_at_its_field_and_nothing_typed_is_lost(wor
             kept = html.escape(value).replace("&#x27;", "&#39;")
             assert f'value="{kept}"' in answer.text or f">{kept}</textarea>" in answer.text, (name, value)
     await stock_templates(world)
-    answer = await post(maya, bob, template("order_confirmation") | {"body.1": "Maya", "body.2": " "})
+    answer = await post(maya, kim, template("order_confirmation") | {"body.1": "Maya", "body.2": " "})
     assert answer.status_code == 422 and answer.text.count("Fill this in.") >= 1
-    assert (await post(maya, bob, template("nothing_like_it"))).status_code == 422
-    assert (await post(maya, bob, {"type": "telegram"})).status_code == 422
+    assert (await post(maya, kim, template("nothing_like_it"))).status_code == 422
+    assert (await post(maya, kim, {"type": "telegram"})).status_code == 422
     for text in ("", "   \n", "x" * 4097):
-        answer = await post(maya, bob, {"type": "text", "text": text})
+        answer = await post(maya, kim, {"type": "text", "text": text})
         assert answer.status_code == 422 and "banner-danger" in answer.text, text[:5]
     assert await maya.sent() == [] and world.simulator.world.ledger == []
 
 
 async def test_without_scripts_a_refused_message_comes_back_to_be_mended(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
-    plain, token = without_script(world, bob)
+    kim, maya = await world.session("kim"), await talk(world)
+    plain, token = without_script(world, kim)
     world.clock.advance(25 * HOUR)
     async with plain:
         answer = await plain.post(f"{maya.base}/messages", data={
@@ -171,27 +173,27 @@ async def test_without_scripts_a_refused_message_comes_back_to_be_mended(world: 
 
 
 async def test_outside_the_window_only_a_template_goes(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     await stock_templates(world)
     world.clock.advance(DAY - 3 * MINUTE)
-    assert (await post(maya, bob, {"type": "text", "text": "just in time"})).status_code == 200
+    assert (await post(maya, kim, {"type": "text", "text": "just in time"})).status_code == 200
     await world.settle()
     world.clock.advance(2 * MINUTE)
-    async with leaving(world, bob) as left:
+    async with leaving(world, kim) as left:
         for fields in ({"type": "text", "text": "too late"}, FORMS[3][0]):
-            answer = await post(maya, bob, fields)
+            answer = await post(maya, kim, fields)
             assert answer.status_code == 422 and "Send a template instead." in answer.text
     assert left == Left()
     assert len(world.simulator.world.ledger) == 1
-    assert (await post(maya, bob, template("feedback_request"))).status_code == 200
+    assert (await post(maya, kim, template("feedback_request"))).status_code == 200
     await world.settle()
     assert [message.type for message in maya.on_the_phone()] == ["text", "template"]
 
 
 async def test_a_window_that_closes_while_a_message_waits_stops_it(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     world.simulator.set_switches({"answer_429": 1})
-    waiting = await maya.reply(bob, "in a moment")
+    waiting = await maya.reply(kim, "in a moment")
     assert waiting.status == "queued" and waiting.next_attempt_at is not None
     world.clock.advance(25 * HOUR)
     world.services.runner.start(world.acme.workspace_id, "inbox.deliver", world.acme.channel_id)
@@ -200,30 +202,30 @@ async def test_a_window_that_closes_while_a_message_waits_stops_it(world: World)
     assert message.status == "failed" and message.error_title is not None
     assert message.error_title.startswith("The 24-hour reply window is closed")
     assert world.simulator.world.ledger == []
-    assert "The 24-hour reply window is closed" in (await bob.get(maya.base)).text
+    assert "The 24-hour reply window is closed" in (await kim.get(maya.base)).text
 
 
 async def test_who_opted_out_gets_no_marketing_but_still_their_receipts(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    mo, maya = await world.session("mo"), await talk(world)
     await stock_templates(world)
     await maya.says("STOP")
-    assert "Refused" in (await bob.get(maya.base)).text
+    assert "Refused" in (await mo.get(maya.base)).text
     offer = template("welcome_offer") | TEMPLATES["welcome_offer"][0]
-    answer = await post(maya, bob, offer)
+    answer = await post(maya, mo, offer)
     assert answer.status_code == 422 and "This person opted out of marketing messages." in answer.text
-    assert (await post(maya, bob, template("conversation_reopen") | {"body.1": "Maya"})).status_code == 200
+    assert (await post(maya, mo, template("conversation_reopen") | {"body.1": "Maya"})).status_code == 200
     await world.settle()
     assert [entry.type for entry in world.simulator.world.ledger] == ["template"]
-    await bob.post(f"{maya.workspace_base}/contacts/{maya.contact_id}/consent",
+    await mo.post(f"{maya.workspace_base}/contacts/{maya.contact_id}/consent",
                    data={"marketing": "opted_in", "evidence": "asked for it again"})
-    assert (await post(maya, bob, offer)).status_code == 200
+    assert (await post(maya, mo, offer)).status_code == 200
 
 
 async def test_an_opt_out_while_a_campaign_waits_stops_it_at_the_last_moment(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     await stock_templates(world)
     world.simulator.set_switches({"answer_429": 1})
-    await post(maya, bob, template("welcome_offer") | TEMPLATES["welcome_offer"][0])
+    await post(maya, kim, template("welcome_offer") | TEMPLATES["welcome_offer"][0])
     await world.settle()
     await maya.says("Stop.")
     world.clock.pass_time(MINUTE)
@@ -235,45 +237,46 @@ async def test_an_opt_out_while_a_campaign_waits_stops_it_at_the_last_moment(wor
 
 
 async def test_a_template_meta_paused_is_refused_with_its_state(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     known = await stock_templates(world)
     world.simulator.change_template(world.acme.number.waba_id, known["feedback_request"].template_id, "PAUSED")
     await world.settle()
-    answer = await post(maya, bob, template("feedback_request"))
+    answer = await post(maya, kim, template("feedback_request"))
     assert answer.status_code == 422 and "Meta has this template as paused" in answer.text
-    assert "template-feedback_request-en" not in (await bob.get(f"{maya.base}/templates")).text
+    assert "template-feedback_request-en" not in (await kim.get(f"{maya.base}/templates")).text
 
 
 async def test_the_same_click_twice_sends_once(world: World) -> None:
-    bob, mo, maya = await world.session("bob"), await world.session("mo"), await talk(world)
+    kim, mo, maya = await world.session("kim"), await world.session("mo"), await talk(world)
     fields = {"type": "text", "text": "only once please", "client_id": "click-1"}
-    answers = await asyncio.gather(*(post(maya, bob, fields) for _ in range(4)))
+    answers = await asyncio.gather(*(post(maya, kim, fields) for _ in range(4)))
     assert [answer.status_code for answer in answers] == [200] * 4
     ids = {re.search(r'id="m-(\w+)"', answer.text)[1] for answer in answers}  # type: ignore[index]
     assert len(ids) == 1 and 'data-client="click-1"' in answers[0].text
     await world.settle()
-    assert (await post(maya, bob, fields)).status_code == 200
+    assert (await post(maya, kim, fields)).status_code == 200
     assert (await post(maya, mo, fields)).status_code == 200, "another person's browser may draw the same name"
     await world.settle()
-    assert [message.author_name for message in await maya.sent()] == ["Bob", "Mo"]
+    assert [message.author_name for message in await maya.sent()] == ["Kim", "Mo"]
     assert len(world.simulator.world.ledger) == 2
     tom = await talk(world, name="Tom Hughes", phone="447700900142")
-    refused = await post(tom, bob, fields)
+    refused = await post(tom, kim, fields)
     assert refused.status_code == 422 and await tom.sent() == []
 
 
 async def test_sending_leaves_exactly_its_traces(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     world.simulator.set_switches({"hold_statuses": True})
-    async with leaving(world, bob) as left:
-        await bob.post(f"{maya.base}/messages", data={"type": "text", "text": "hello"})
+    async with leaving(world, kim) as left:
+        await kim.post(f"{maya.base}/messages", data={"type": "text", "text": "hello"})
         async with asyncio.timeout(5):
             while not world.simulator.world.ledger or (await maya.sent())[0].status != "sent":
                 await asyncio.sleep(0.01)
         world.simulator.set_switches({"hold_statuses": False})
     (message,) = await maya.sent()
-    assert left.audit == [("message.queued", "message", message.id)]
-    assert left.nudges == {("message", message.id), ("conversation", maya.id)}
+    assert left.audit == [("message.queued", "message", message.id),
+                          ("conversation.assigned", "conversation", maya.id)], "who answers first takes it"
+    assert left.nudges == {("message", message.id), ("conversation", maya.id), ("inbox", "list")}
     assert left.jobs["inbox.send"] == 1 and set(left.jobs) == {"inbox.deliver", "inbox.send", "inbound.apply"}
     async with world.workspace(world.acme) as workspace:
         journal = await workspace.journal_db.rows("SELECT message_id, attempt, phase, outcome FROM send_event "
@@ -284,24 +287,24 @@ async def test_sending_leaves_exactly_its_traces(world: World) -> None:
 
 
 async def test_a_reply_quotes_what_it_answers(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     question = await maya.says("Blue or green?")
-    reply = await maya.reply(bob, "Green!", quoted_id=question.id)
+    reply = await maya.reply(kim, "Green!", quoted_id=question.id)
     assert maya.on_the_phone()[-1].quoted == question.wamid
     assert reply.quoted is not None and reply.quoted.id == question.id
-    assert f'href="#m-{question.id}"' in (await bob.get(maya.base)).text
+    assert f'#m-{question.id}" data-jump' in (await kim.get(maya.base)).text
     tom = await talk(world, name="Tom Hughes", phone="447700900142")
-    answer = await bob.post(f"{tom.base}/messages", data={"type": "text", "text": "?", "quoted_id": question.id})
+    answer = await kim.post(f"{tom.base}/messages", data={"type": "text", "text": "?", "quoted_id": question.id})
     assert answer.status_code == 404 and await tom.sent() == []
 
 
 async def test_a_reaction_is_put_on_changed_and_taken_back(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     said = await maya.says("It arrived!")
     reaction = f"{maya.base}/messages/{said.id}/reaction"
     chat = world.simulator.world.conversation(maya.customer, world.acme.number.phone_number_id)
     for emoji, shown in (("🎉", ["🎉"]), ("❤️", ["❤️"]), ("", [])):
-        answer = await bob.post(reaction, data={"emoji": emoji}, headers=HTMX)
+        answer = await kim.post(reaction, data={"emoji": emoji}, headers=HTMX)
         assert answer.status_code == 200 and (not emoji or f">{emoji}</span>" in answer.text)
         await world.settle()
         assert list(chat.messages[-1].reactions.values()) == shown
@@ -309,28 +312,28 @@ async def test_a_reaction_is_put_on_changed_and_taken_back(world: World) -> None
     assert world.simulator.world.ledger[-1].type == "reaction" and len(world.simulator.world.ledger) == 3
     assert (await maya.conversation()).last_text == "It arrived!", "a reaction is no news for the list"
     for emoji in ("yes", "👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍"):
-        assert (await bob.post(reaction, data={"emoji": emoji}, headers=HTMX)).status_code == 422
+        assert (await kim.post(reaction, data={"emoji": emoji}, headers=HTMX)).status_code == 422
     world.simulator.set_switches({"error_next": 1, "error_code": 131009})
-    await bob.post(reaction, data={"emoji": "👍"})
+    await kim.post(reaction, data={"emoji": "👍"})
     await world.settle()
     assert (await maya.messages("id = ?", said.id))[0].reactions == (), "what did not go out is not shown"
 
 
 async def test_a_conversation_is_begun_with_a_template(world: World) -> None:
-    bob, mo = await world.session("bob"), await world.session("mo")
+    kim, mo = await world.session("kim"), await world.session("mo")
     await stock_templates(world)
     world.simulator.world.add_customer(name="Ana", phone="14155550177")
     inbox = f"/w/{world.acme.slug}/inbox"
     form = {"channel_id": world.acme.channel_id, "phone": "+1 (415) 555-0177", "name": "Ana of the market",
             "client_id": "begin-1"} | template("conversation_reopen")
-    missing = await bob.post(inbox, data={"phone": "12", "name": "Ana of the market"} | template("x"), headers=HTMX)
+    missing = await kim.post(inbox, data={"phone": "12", "name": "Ana of the market"} | template("x"), headers=HTMX)
     assert missing.status_code == 422 and 'value="Ana of the market"' in missing.text and 'value="12"' in missing.text
     assert "with + and the country code" in missing.text and "Choose a template." in missing.text
-    blank = await bob.post(inbox, data=form, headers=HTMX)
+    blank = await kim.post(inbox, data=form, headers=HTMX)
     assert blank.status_code == 422 and "Fill this in." in blank.text and 'value="+1 (415) 555-0177"' in blank.text
     assert await rows(world, world.acme, "SELECT 1 FROM conversation") == []
     for _ in range(2):
-        answer = await bob.post(inbox, data=form | {"body.1": "Ana"}, headers=HTMX)
+        answer = await kim.post(inbox, data=form | {"body.1": "Ana"}, headers=HTMX)
         assert answer.status_code == 200
     await world.settle()
     ((conversation_id, name),) = await rows(world, world.acme, "SELECT conversation.id, contact.name FROM conversation "

@@ -37,7 +37,7 @@ def received(maya: Talk) -> tuple[str, dict[str, Any], bytes, str]:
 
 
 async def test_each_kind_of_file_arrives_as_it_is(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     picture, film, sound = sample("image").content, sample("video").content, b"ID3" + LONG
     for name, content, mime_type, fields, expected in (
         ("mug.png", picture, "image/png", {"caption": " The blue one "}, ("image", {"caption": "The blue one"})),
@@ -49,9 +49,9 @@ async def test_each_kind_of_file_arrives_as_it_is(world: World) -> None:
         ("Größe & Preis.txt", b"one line", "text/plain; charset=utf-8", {},
          ("document", {"filename": "Größe & Preis.txt"})),
         ("face.webp", sample("sticker").content, "image/webp", {}, ("document", {"filename": "face.webp"})),
-        ("C:\\Users\\Bob\\list.csv", b"a;b", "application/vnd.ms-excel", {}, ("document", {"filename": "list.csv"})),
+        ("C:\\Users\\Kim\\list.csv", b"a;b", "application/vnd.ms-excel", {}, ("document", {"filename": "list.csv"})),
     ):
-        answer = await attach(maya, bob, name, content, mime_type, **fields)
+        answer = await attach(maya, kim, name, content, mime_type, **fields)
         assert answer.status_code == 200, (name, answer.text)
         kind, told, arrived, arrived_type = received(maya)
         assert (kind, {key: value for key, value in told.items() if value is not False}) == (
@@ -59,18 +59,19 @@ async def test_each_kind_of_file_arrives_as_it_is(world: World) -> None:
         assert arrived == content and arrived_type == mime_type.split(";")[0], name
         message = (await maya.sent())[-1]
         assert message.status == "read" and message.media is not None and message.media.size == len(content), name
-        back = await bob.get(f"{maya.workspace_base}/media/{message.media.id}")
+        back = await kim.get(f"{maya.workspace_base}/media/{message.media.id}")
         assert back.content == content, "and the agent can see what went out"
     assert len(world.simulator.world.ledger) == 8
 
 
 async def test_a_sent_file_lies_encrypted_under_our_own_name(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
-    async with leaving(world, bob) as left:
-        await attach(maya, bob, "../../secret-plan.pdf", b"%PDF-1.4 " + b"my secret plan " * 9000, "application/pdf")
+    kim, maya = await world.session("kim"), await talk(world)
+    async with leaving(world, kim) as left:
+        await attach(maya, kim, "../../secret-plan.pdf", b"%PDF-1.4 " + b"my secret plan " * 9000, "application/pdf")
     (message,) = await maya.sent()
     assert message.media is not None and message.media.filename == "secret-plan.pdf"
-    assert left.audit == [("media.stored", "media", message.media.id), ("message.queued", "message", message.id)]
+    assert left.audit == [("media.stored", "media", message.media.id), ("message.queued", "message", message.id),
+                          ("conversation.assigned", "conversation", maya.id)]
     (file,) = [path for path in (world.data_dir / "workspaces" / world.acme.workspace_id / "media").rglob("*")
                if path.is_file()]
     assert file.name == message.media.id and b"secret" not in file.read_bytes()
@@ -78,35 +79,35 @@ async def test_a_sent_file_lies_encrypted_under_our_own_name(world: World) -> No
 
 
 async def test_what_whatsapp_would_not_take_is_refused_and_not_kept(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
-    async with leaving(world, bob) as left:
+    kim, maya = await world.session("kim"), await talk(world)
+    async with leaving(world, kim) as left:
         for name, content, mime_type, words in (
             ("big.png", b"\x89PNG" + bytes(5 << 20), "image/png", "The image has 5.1 MB; WhatsApp"),
             ("long.mp3", bytes((16 << 20) + 1), "audio/mpeg", "WhatsApp&#39;s limit is 16 MB."),
             ("empty.pdf", b"", "application/pdf", "The file is empty."),
             ("odd.bin", b"x", "nonsense", "The file&#39;s type is missing."),
         ):
-            answer = await attach(maya, bob, name, content, mime_type, caption="with words")
+            answer = await attach(maya, kim, name, content, mime_type, caption="with words")
             assert answer.status_code == 422 and words in answer.text and "<html" not in answer.text, name
         for data in ({}, {"file": "only a word"}):
-            answer = await bob.post(f"{maya.base}/files", data=data, headers=HTMX)
+            answer = await kim.post(f"{maya.base}/files", data=data, headers=HTMX)
             assert answer.status_code == 422 and "Choose a file." in answer.text
-        broken = await bob.post(f"{maya.base}/files", content=b"--x\r\nnonsense",
+        broken = await kim.post(f"{maya.base}/files", content=b"--x\r\nnonsense",
                                 headers=HTMX | {"Content-Type": "multipart/form-data; boundary=x"})
         assert broken.status_code in (400, 422)
     assert left == Left() and list((world.data_dir / "workspaces").rglob("media/*/*")) == []
-    answer = await attach(maya, bob, "a.png", sample("image").content, "image/png", caption="c" * 1025)
+    answer = await attach(maya, kim, "a.png", sample("image").content, "image/png", caption="c" * 1025)
     assert answer.status_code == 422 and "1024" in answer.text
     assert await maya.sent() == [] and world.simulator.world.media == {}
 
 
 async def test_a_body_that_says_it_is_too_large_is_not_even_read(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     host, _, port = world.base.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
-        writer.write((f"POST {maya.base}/files HTTP/1.1\r\nHost: {host}\r\nCookie: chime={bob.cookies['chime']}\r\n"
-                      f"X-CSRF-Token: {bob.headers['X-CSRF-Token']}\r\nContent-Length: 200000000\r\n"
+        writer.write((f"POST {maya.base}/files HTTP/1.1\r\nHost: {host}\r\nCookie: chime={kim.cookies['chime']}\r\n"
+                      f"X-CSRF-Token: {kim.headers['X-CSRF-Token']}\r\nContent-Length: 200000000\r\n"
                       "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n").encode())
         await writer.drain()
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
@@ -116,18 +117,18 @@ async def test_a_body_that_says_it_is_too_large_is_not_even_read(world: World) -
 
 
 async def test_outside_the_window_no_file_goes(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     world.clock.advance(25 * HOUR)
-    answer = await attach(maya, bob, "a.png", sample("image").content, "image/png")
+    answer = await attach(maya, kim, "a.png", sample("image").content, "image/png")
     assert answer.status_code == 422 and "The 24-hour reply window is closed" in answer.text
     assert await maya.sent() == [] and world.simulator.world.media == {}
 
 
 async def test_the_same_upload_twice_sends_once_and_a_retry_uploads_no_second_time(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     world.simulator.set_switches({"answer_429": 1})
     for _ in range(2):
-        answer = await attach(maya, bob, "a.png", sample("image").content, "image/png", client_id="upload-1")
+        answer = await attach(maya, kim, "a.png", sample("image").content, "image/png", client_id="upload-1")
         assert answer.status_code == 200
     assert [message.status for message in await maya.sent()] == ["queued"]
     world.clock.pass_time(MINUTE)
@@ -138,12 +139,12 @@ async def test_the_same_upload_twice_sends_once_and_a_retry_uploads_no_second_ti
 
 
 async def test_a_file_meta_refuses_is_told_in_words_and_can_be_sent_again(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
-    assert (await attach(maya, bob, "clip.webm", b"\x1a\x45\xdf\xa3", "video/webm")).status_code == 200
+    kim, maya = await world.session("kim"), await talk(world)
+    assert (await attach(maya, kim, "clip.webm", b"\x1a\x45\xdf\xa3", "video/webm")).status_code == 200
     (message,) = await maya.sent()
     assert (message.status, message.error_code) == ("failed", 100) and message.error_what_to_do
     world.simulator.set_switches({"token_expired": True})
-    await attach(maya, bob, "a.png", sample("image").content, "image/png")
+    await attach(maya, kim, "a.png", sample("image").content, "image/png")
     message = (await maya.sent())[-1]
     assert (message.status, message.error_code) == ("failed", 190)
     assert world.simulator.world.ledger == [] and world.simulator.world.media == {}
@@ -197,10 +198,10 @@ def crc(data: bytes) -> int:
 
 
 async def test_a_recording_of_the_browser_arrives_as_a_voice_note(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     # 20 ms each; of one frame, of two, and one longer than a segment of a page.
     packets = [bytes([0xF8, n]) for n in range(120)] + [b"\xf9" + bytes(40)] + [b"\xf8" + bytes(600)]
-    answer = await attach(maya, bob, "recording.webm", webm(packets), "audio/webm;codecs=opus", voice="1",
+    answer = await attach(maya, kim, "recording.webm", webm(packets), "audio/webm;codecs=opus", voice="1",
                           caption="voice notes have none")
     assert answer.status_code == 200, answer.text
     kind, told, arrived, mime_type = received(maya)
@@ -211,30 +212,30 @@ async def test_a_recording_of_the_browser_arrives_as_a_voice_note(world: World) 
     assert found[-1][1] == (120 + 2 + 1) * 960, "the length is right, or phones show another"
     (message,) = await maya.sent()
     assert message.media is not None and message.media.is_voice
-    assert "Voice note" in (await bob.get(maya.base)).text
+    assert "Voice note" in (await kim.get(maya.base)).text
     world.simulator.played(message.wamid or "")
     await world.settle()
     assert (await maya.sent())[0].status == "played"
 
 
 async def test_what_is_no_recording_is_refused_whatever_it_is(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     good = webm([b"\xf8\xff\xfe"] * 3)
-    async with leaving(world, bob) as left:
+    async with leaving(world, kim) as left:
         for content in (b"\0", b"not a recording", good[:40], webm([b"\xf8"], codec=b"A_VORBIS"), webm([]),
                         webm([b"\xf8\xff"], lacing=0x04), webm([b"\x03"]), b"\xa0\xff" * 20_000, b"\x1a\x45" * 3,
                         b"\xa3\xff", webm([b"\xf8" + bytes(70_000)]), bytes(500)):
-            answer = await attach(maya, bob, "recording.webm", content, "audio/webm", voice="1")
+            answer = await attach(maya, kim, "recording.webm", content, "audio/webm", voice="1")
             assert answer.status_code == 422, (content[:20], answer.status_code)
             assert "This recording could not be read" in answer.text, content[:20]
     assert left == Left() and await maya.sent() == []
-    cut = await attach(maya, bob, "recording.webm", good[:-2], "audio/webm", voice="1")
+    cut = await attach(maya, kim, "recording.webm", good[:-2], "audio/webm", voice="1")
     assert cut.status_code == 200, "a recording that was cut short still plays to where it ends"
 
 
 async def test_a_quoted_answer_may_be_a_file(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     question = await maya.says("Have you a picture?")
-    await attach(maya, bob, "a.png", sample("image").content, "image/png", quoted_id=question.id)
+    await attach(maya, kim, "a.png", sample("image").content, "image/png", quoted_id=question.id)
     assert maya.on_the_phone()[-1].quoted == question.wamid
     assert await rows(world, world.acme, "SELECT direction, state FROM media") == [("out", "ready")]

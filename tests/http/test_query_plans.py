@@ -22,9 +22,11 @@ HTMX = {"HX-Request": "true"}
 PEOPLE, MESSAGES = 2_000, 20_000
 GROWING = ("message", "conversation", "contact", "media", "message_status", "contact_identity", "conversation_event",
            "reaction", "applied_event", "applied_body", "early_change", "webhook_event", "idempotent_answer",
-           "consent_event", "audit_event", "indexed_contact", "contact_tag")
+           "consent_event", "audit_event", "indexed_contact", "contact_tag", "conversation_tag", "bulk_item",
+           "contact_field_value", "note")
 # Indexes that hold only what is under way or unread: to read one from end to end is to read little.
-UNDER_WAY = ("message_queued", "message_unsent", "message_unsettled", "media_due", "conversation_unread")
+UNDER_WAY = ("message_queued", "message_unsent", "message_unsettled", "media_due", "media_uncounted", "media_unsent",
+             "conversation_unread", "conversation_waiting", "conversation_due")
 # A part of the statement -> why its plan may be so.
 MAY_SCAN = {
     "FROM audit_event ORDER BY sequence DESC LIMIT": "the last row of the table, read from its end",
@@ -40,8 +42,18 @@ MAY_SORT = {
     "FROM reaction WHERE message_id IN": "the reactions on one page of messages",
     "FROM early_change WHERE": "the changes of one message, one of each kind",
     "FROM contact_tag JOIN tag": "the tags of one contact",
+    "FROM quick_reply WHERE deleted_at": "the quick replies of a workspace are at most 2,000",
+    "FROM custom_field": "the fields of contacts and of conversations are at most 50 each",
+    "FROM saved_view WHERE": "the saved views of a workspace are at most 1,000",
     "FROM channel": "the numbers of a workspace are few",
+    "GROUP BY assignee_id": "of who waits, one line for each member, from an index that holds all it asks for",
+    "coalesce(team_id, channel_id), count(*)": "of what is overdue, one line for each number and team, the same way",
+    "message INDEXED BY message_kind": "of several kinds, those of at most 50,000 numbers, beside the loop, and timed",
+    "message INDEXED BY message_by_machine": "the same, of several senders",
 }
+SEARCHES = ("type:image", "type:image type:document", "type:text", "type:voice", "has:file", "from:me", "from:customer",
+            "from:bot", "from:bot from:api", "from:me from:customer", "from:me type:image", "type:note from:me",
+            "since:2026-01-01 until:2026-12-31", 'in:"Acme" type:image', "from:team on:today")
 
 
 async def fill(world: World) -> None:
@@ -101,7 +113,15 @@ async def live_a_day(world: World, maya: Talk) -> None:
         assert more is not None or view in ("mine", "doubt")
         if more is not None:
             await alice.get(more)
-    for words in ("words number", "pers", "555", "pe", "5", '"words number 12"'):
+    for narrowed in ("tag=x&contact_tag=x&state=open&state=closed", "assignee=u1&sort=oldest", "team=x&unread=1",
+                     "owner=u1&owner=none",
+                     "assignee=u1&assignee=none&has=image", "v=mine&sort=waiting&since=2001-01-01", "sort=due",
+                     "v=mentions&sort=oldest", "v=pinned&unread=1"):
+        assert (await alice.get(f"{base}/list?{narrowed}")).status_code == 200, narrowed
+    assert (await alice.post(f"{base}/bulk", data={"act": "unread", "id": maya.id}, headers=HTMX)).status_code == 200
+    assert (await alice.get(f"/w/{world.acme.slug}/floor")).status_code == 200
+    for words in ("words number", "pers", "555", "pe", "5", '"words number 12"', *SEARCHES,
+                  *(f"words {narrowed}" for narrowed in SEARCHES)):
         assert (await alice.get(f"{base}/list", params={"q": words})).status_code == 200
     await read_threads(world, base)
     await write_and_answer(maya)
@@ -117,9 +137,21 @@ async def live_a_day(world: World, maya: Talk) -> None:
         assert answer.status_code == 202, answer.text
         await world.settle()
         await script.delete("/api/v1/contacts/p" + "7".zfill(25))
+    await have_some_given(world)
     await world.services.runner.sweep([world.acme.workspace_id])
     await world.settle()
     await indexed(world)
+
+
+async def have_some_given(world: World) -> None:
+    """Alice takes what waits longest, and looks who would be next."""
+    alice, page = await world.session("alice"), f"/w/{world.acme.slug}/settings/assignment"
+    rule = {"method": "least_busy", "previous_days": "7", "who": "everybody"}
+    await alice.post(f"/w/{world.acme.slug}/availability", data={"status": "available"})
+    assert (await alice.post(f"{page}/places/{world.acme.channel_id}", data=rule)).status_code == 303
+    await world.settle()
+    for path in (page, f"{page}/places/{world.acme.channel_id}/next", f"/w/{world.acme.slug}/availability/people"):
+        assert (await alice.get(path)).status_code == 200, path
 
 
 async def read_threads(world: World, base: str) -> None:

@@ -29,7 +29,7 @@ def found(page: str) -> list[str]:
     return re.findall(r'<li id="f-(\w+)"', page)
 
 
-async def searched(world: World, words: str, name: str = "bob") -> str:
+async def searched(world: World, words: str, name: str = "kim") -> str:
     page = await (await world.session(name)).get(f"/w/{world.acme.slug}/inbox/list", params={"q": words})
     assert page.status_code == 200, words
     return page.text
@@ -187,17 +187,17 @@ async def test_results_come_newest_first_and_page_by_page(world: World) -> None:
     assert found(page) == ids[::-1][:PAGE] and where is not None and people(page) == []
     await maya.says("walnut, the newest")
     await indexed(world)
-    rest = (await (await world.session("bob")).get(where)).text
+    rest = (await (await world.session("kim")).get(where)).text
     assert found(rest) == ids[::-1][PAGE:] and "<html" not in rest and door(rest, "more-found") is None
 
 
 async def test_few_people_are_shown_until_all_are_wanted(world: World) -> None:
-    bob = await world.session("bob")
+    kim = await world.session("kim")
     await many(world, FEW_PEOPLE + 4)
     await indexed(world)
     first = await searched(world, "customer")
     assert len(people(first)) == FEW_PEOPLE and "Show all 9 people" in first
-    everyone = await bob.get(f"/w/{world.acme.slug}/inbox", params={"q": "customer", "people": "all"})
+    everyone = await kim.get(f"/w/{world.acme.slug}/inbox", params={"q": "customer", "people": "all"})
     assert len(people(everyone.text)) == FEW_PEOPLE + 4 and "Show all" not in everyone.text
     exact = people(await searched(world, "customer 3"))
     assert len(exact) == 1
@@ -270,22 +270,22 @@ async def test_files_are_found_by_name_and_templates_by_their_words(world: World
 
 
 async def test_a_hit_opens_the_conversation_at_the_message(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world, "first")
+    kim, maya = await world.session("kim"), await talk(world, "first")
     ids = await says_many(maya, [f"message {n}" if n != 40 else "the walnut table" for n in range(200)])
     await indexed(world)
     page = await searched(world, "walnut")
     address = re.search(r'hx-get="([^"]+at=\w+)"', page)
     assert address is not None
-    opened = (await bob.get(address[1].replace("&amp;", "&"), headers=HTMX)).text
+    opened = (await kim.get(address[1].replace("&amp;", "&"), headers=HTMX)).text
     half = THREAD_PAGE // 2
     assert f'data-shown="{ids[40]}"' in opened and shown(opened) == ids[40 - half:40 + half + 1]
     collected, earlier, later = shown(opened), door(opened, "older"), door(opened, "newer")
     while later is not None:
-        part = (await bob.get(later)).text
+        part = (await kim.get(later)).text
         assert door(part, "older") is None
         collected, later = collected + shown(part), door(part, "newer")
     while earlier is not None:
-        part = (await bob.get(earlier)).text
+        part = (await kim.get(earlier)).text
         assert door(part, "newer") is None
         collected, earlier = shown(part) + collected, door(part, "older")
     assert collected[:200] == ids and len(collected) == 201, "every message once, in order"
@@ -293,32 +293,32 @@ async def test_a_hit_opens_the_conversation_at_the_message(world: World) -> None
 
 @pytest.mark.parametrize("at", ["", "nowhere", "0" * 26])
 async def test_a_message_that_is_not_there_opens_the_end(world: World, at: str) -> None:
-    bob, maya = await world.session("bob"), await talk(world, "the newest")
+    kim, maya = await world.session("kim"), await talk(world, "the newest")
     other = await talk(world, "elsewhere", name="Tom", phone="14155550188")
     for asked in (at, (await other.messages())[0].id):
-        page = await bob.get(maya.base, params={"at": asked})
+        page = await kim.get(maya.base, params={"at": asked})
         assert page.status_code == 200 and len(shown(page.text)) == 1 and 'data-shown=""' in page.text
 
 
 async def test_events_stand_once_on_the_pages_around_a_message(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world, "first")
+    kim, maya = await world.session("kim"), await talk(world, "first")
     ids = await says_many(maya, [f"message {n}" for n in range(100)])
-    await bob.post(f"{maya.base}/closure")
-    pages = [(await bob.get(maya.base, params={"at": ids[10]})).text]
+    await kim.post(f"{maya.base}/closure")
+    pages = [(await kim.get(maya.base, params={"at": ids[10]})).text]
     while (later := door(pages[-1], "newer")) is not None:
-        pages.append((await bob.get(later)).text)
+        pages.append((await kim.get(later)).text)
     assert [page.count("resolved this conversation") for page in pages] == [0] * (len(pages) - 1) + [1]
 
 
 async def test_the_address_bar_says_what_is_searched(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     base = f"/w/{world.acme.slug}/inbox"
-    typed = await bob.get(f"{base}/list", params={"typed": "1", "v": "mine", "q": "a b", "selected": maya.id})
+    typed = await kim.get(f"{base}/list", params={"typed": "1", "v": "mine", "q": "a b", "selected": maya.id})
     assert typed.headers["HX-Replace-Url"] == f"{base}/{maya.id}?v=mine&q=a+b"
-    odd = await bob.get(f"{base}/list", params={"typed": "1", "selected": "../../x?y"})
+    odd = await kim.get(f"{base}/list", params={"typed": "1", "selected": "../../x?y"})
     assert odd.headers["HX-Replace-Url"] == f"{base}/..%2F..%2Fx%3Fy?v=all"
-    assert "HX-Replace-Url" not in (await bob.get(f"{base}/list", params={"q": "a b"})).headers
-    whole = await bob.get(f"{base}?v=mine&q=sunday")
+    assert "HX-Replace-Url" not in (await kim.get(f"{base}/list", params={"q": "a b"})).headers
+    whole = await kim.get(f"{base}?v=mine&q=sunday")
     assert 'value="sunday"' in whole.text and "<html" in whole.text
 
 

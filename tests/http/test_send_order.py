@@ -10,12 +10,12 @@ PNG = (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15
 
 
 async def test_messages_of_one_conversation_go_one_after_the_other(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     world.simulator.set_switches({"answer_delay_ms": 120})
-    picture = await bob.post(f"{maya.base}/files", data={"caption": "0"}, files={"file": ("a.png", PNG, "image/png")})
+    picture = await kim.post(f"{maya.base}/files", data={"caption": "0"}, files={"file": ("a.png", PNG, "image/png")})
     assert picture.status_code == 200, picture.text
     for number in range(1, 6):
-        answer = await bob.post(f"{maya.base}/messages", data={"type": "text", "text": str(number)})
+        answer = await kim.post(f"{maya.base}/messages", data={"type": "text", "text": str(number)})
         assert answer.status_code == 200, answer.text
     await world.settle()
     arrived = [(message.content.get("body") or message.content.get("caption")) for message in maya.on_the_phone()]
@@ -23,12 +23,12 @@ async def test_messages_of_one_conversation_go_one_after_the_other(world: World)
 
 
 async def test_a_slow_conversation_holds_up_no_other(world: World) -> None:
-    bob, maya = await world.session("bob"), await talk(world)
+    kim, maya = await world.session("kim"), await talk(world)
     tom = await talk(world, name="Tom Hughes", phone="14155550142")
     world.simulator.set_switches({"answer_delay_ms": 400})
     for number in range(4):
-        await bob.post(f"{maya.base}/messages", data={"type": "text", "text": f"slow {number}"})
-    await bob.post(f"{tom.base}/messages", data={"type": "text", "text": "not behind Maya's"})
+        await kim.post(f"{maya.base}/messages", data={"type": "text", "text": f"slow {number}"})
+    await kim.post(f"{tom.base}/messages", data={"type": "text", "text": "not behind Maya's"})
     await world.settle()
     sent = sorted([*await maya.sent(), *await tom.sent()], key=lambda message: message.sent_at or 0)
     assert "not behind Maya's" in [message.text for message in sent[:2]]

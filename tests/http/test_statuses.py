@@ -321,6 +321,7 @@ async def test_what_an_error_means_beyond_its_message(world: World, way: str) ->
     held = await desk.send("patience")
     assert (await desk.row(held))["status"] == "queued"
     world.clock.pass_time(HOUR + MINUTE)
+    world.sessions_are_over()
     await desk.sweep()
     assert (await desk.row(held))["status"] == "read"
     # Our idea of the window was wrong: it closes, until the customer writes again.

@@ -1,13 +1,15 @@
-"""The built archive, made once a session and only when the tree is newer than it."""
+"""The built files, made once a session and only when the tree is newer than they."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,7 +17,16 @@ from tests.support.processes import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DIST = ROOT / "dist"
-SOURCES = ("chime", "migrations", "templates", "packaging", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("chime", "migrations", "templates", "packaging", "systemd", "pyproject.toml", "README.md", "LICENSE")
+
+
+def load_tool(name: str) -> ModuleType:
+    """A program of packaging/ as a module."""
+    specification = importlib.util.spec_from_file_location(f"packaging_{name}", ROOT / "packaging" / f"{name}.py")
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 def _newest() -> float:
@@ -57,3 +68,12 @@ def archive(dist: Path) -> Iterator[Archive]:
     # 250 MB, so not among pytest's folders, of which the last three stay.
     with tempfile.TemporaryDirectory(prefix="chime-unpacked-") as unpacked:
         yield Archive(dist / "chime.pyz", unpacked)
+
+
+@pytest.fixture(scope="session")
+def release(dist: Path) -> Iterator[Path]:
+    """The archive laid out as on a server, by this Python."""
+    with tempfile.TemporaryDirectory(prefix="chime-releases-") as folder:
+        made = run([sys.executable, "-I", str(dist / "chime.pyz"), "--lay-out", folder], timeout=120)
+        assert (made.returncode, made.stderr) == (0, "")
+        yield Path(made.stdout.strip())

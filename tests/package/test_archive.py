@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 from urllib.parse import urljoin
@@ -14,11 +16,13 @@ from urllib.parse import urljoin
 import pytest
 
 import chime
-from tests.package.conftest import ROOT, Archive
+from tests.package.conftest import ROOT, Archive, load_tool
 from tests.support.processes import run, serving
 
 pytestmark = [pytest.mark.package, pytest.mark.timeout(300)]
 KEY = base64.b64encode(bytes(range(100, 132))).decode()
+LARGEST = 60_000_000
+LEFT_OUT = load_tool("archive").LEFT_OUT
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,19 @@ def data(archive: Archive, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout).keys() >= {"workspace_id", "user_id"}
     return folder
+
+
+_IMPORT_ALL = """
+import importlib, pkgutil, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import chime, sqlite_utils, migrations
+names = [module.name for package in (chime, migrations) for module in pkgutil.walk_packages(package.__path__,
+         package.__name__ + ".") if not module.name.endswith("__main__")]
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
 
 
 def _contents(folder: Path) -> dict[str, str]:
@@ -97,9 +114,28 @@ def test_it_holds_every_file_of_the_tree(dist: Path) -> None:
     assert not missing, "add the ending to [tool.setuptools.package-data]"
 
 
+def test_it_stays_small(dist: Path) -> None:
+    size = (dist / "chime.pyz").stat().st_size
+    assert size <= LARGEST, f"{size} bytes: see packaging/archive.py for what is left out"
+
+
+def test_it_says_what_it_is(dist: Path) -> None:
+    told = json.loads(zipfile.ZipFile(dist / "chime.pyz").read("release.json"))
+    assert told["version"] == chime.__version__ and told["pythons"] == ["3.11", "3.12", "3.13"]
+    assert re.fullmatch("[0-9a-f]{12}", told["build"]) and told["serial"] > 0 and told["machine"] == os.uname().machine
+
+
+def test_every_module_finds_what_it_imports(release: Path) -> None:
+    """What was left out of the wheels is asked for by nothing."""
+    answer = run([sys.executable, "-I", "-S", "-c", _IMPORT_ALL, str(release / "site")])
+    assert (answer.returncode, answer.stderr) == (0, ""), answer.stderr
+    assert int(answer.stdout) > 200
+
+
 def test_checksums_are_those_of_the_files(dist: Path) -> None:
     lines = (dist / "SHA256SUMS").read_text("utf-8").splitlines()
-    assert {line.split("  ")[1] for line in lines} == {"chime.pyz", "chime.cdx.json"}
+    (package,) = dist.glob("chime_*.deb")
+    assert {line.split("  ")[1] for line in lines} == {"chime.pyz", "chime.cdx.json", package.name}
     for line in lines:
         digest, name = line.split("  ")
         assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest
@@ -110,7 +146,7 @@ def test_the_bill_of_materials_names_what_is_inside(dist: Path) -> None:
     named = {component["purl"] for component in bill["components"]}
     lock = (ROOT / "packaging" / "requirements.lock").read_text("utf-8")
     releases = re.findall(r"^([a-z0-9-]+)==(\S+) ", lock, re.MULTILINE)
-    pinned = {f"pkg:pypi/{name}@{version}" for name, version in releases if name != "pip"}
+    pinned = {f"pkg:pypi/{name}@{version}" for name, version in releases if name not in LEFT_OUT}
     assert {purl for purl in named if purl.startswith("pkg:pypi/")} == pinned
     assert any(purl.startswith("pkg:npm/htmx.org@") for purl in named)
     assert all(component["licenses"] for component in bill["components"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,9 @@ UNIT = ROOT / "systemd" / "chime.service"
 MOST_EXPOSURE = "12"
 
 
-def _settings() -> dict[str, list[str]]:
+def _settings(unit: Path = UNIT) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for line in UNIT.read_text("utf-8").splitlines():
+    for line in unit.read_text("utf-8").splitlines():
         name, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
             found.setdefault(name, []).append(value)
@@ -37,5 +38,15 @@ def test_it_gives_what_the_contract_promises() -> None:
     assert settings["StateDirectory"] == ["chime"] and settings["StateDirectoryMode"] == ["0700"]
     assert "CHIME_DATA_DIR=/var/lib/chime" in settings["Environment"]
     assert settings["LoadCredential"] == ["master_key:/etc/chime/master.key"]
+    assert settings["User"] == ["chime"] and "DynamicUser" not in settings, "the command line works as this user too"
+    assert settings["Wants"] == settings["After"] == ["network-online.target chime.socket"]
     assert int(settings["TimeoutStopSec"][0]) > 20, "a drain may take 20 s"
     assert int(settings["LimitNOFILE"][0]) >= 16384
+
+
+def test_the_socket_listens_where_the_service_would() -> None:
+    from chime.config import load
+
+    (address,) = _settings(UNIT.with_suffix(".socket"))["ListenStream"]
+    found = load(environment={})
+    assert address == f"{found.bind_host}:{found.bind_port}"

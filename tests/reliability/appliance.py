@@ -69,7 +69,7 @@ class Appliance:
         config = config_for(folder / "data")
         numbers, path = finished(_install(config, workspaces))
         settings = {"CHIME_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(), "CHIME_GRAPH_URL": graph_url,
-                    "CHIME_LOG_LEVEL": "warning", **(environment or {})}
+                    "CHIME_LOG_LEVEL": "warning", "CHIME_RATE_FACTOR": "1000", **(environment or {})}
         return cls(config.data_dir, numbers, path, settings)
 
     @property
@@ -157,7 +157,7 @@ class Appliance:
 
 def config_for(data_dir: Path) -> Config:
     """The options of the installations made here."""
-    return msgspec.structs.replace(load(data=str(data_dir), environment={}), master_key=MASTER_KEY)
+    return msgspec.structs.replace(load(data=str(data_dir), environment={}), master_key=MASTER_KEY, rate_factor=1_000)
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:

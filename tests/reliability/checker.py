@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 from sqlcipher3 import dbapi2
 
-from chime.workspaces import KeyRing
+from chime.workspaces import KeyRing, open_keys
 from tests.reliability.appliance import Appliance
 from tests.reliability.traffic import RANK, Effects
 from tests.support.world import MASTER_KEY
@@ -35,7 +35,8 @@ FEW = 3
 class Files:
     """The open files of an installation, workspaces by the place of their number."""
 
-    def __init__(self, control: Any, workspaces: list[Any], journals: list[Any]) -> None:
+    def __init__(self, control: Any, workspaces: list[Any], journals: list[Any], keys: KeyRing) -> None:
+        self.keys = keys
         self.control = control
         self.workspaces = workspaces
         self.journals = journals
@@ -56,7 +57,7 @@ def opened(appliance: Appliance, *, only: int | None = None) -> Iterator[Files]:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chime-checker-")))
             folder = scratch / "data"
             shutil.copytree(appliance.data_dir, folder, ignore=shutil.ignore_patterns("*-shm", "media", ".lock"))
-        keys = KeyRing(MASTER_KEY)
+        keys = open_keys(folder, MASTER_KEY)
         control = stack.enter_context(_opened(folder / "control.db", keys.control_file))
         workspaces, journals = [], []
         for number in appliance.numbers if only is None else [appliance.numbers[only]]:
@@ -66,7 +67,7 @@ def opened(appliance: Appliance, *, only: int | None = None) -> Iterator[Files]:
             place = folder / "workspaces" / number.workspace_id
             workspaces.append(stack.enter_context(_opened(place / "workspace.db", own.workspace_file)))
             journals.append(stack.enter_context(_opened(place / "journal.db", own.journal_file)))
-        yield Files(control, workspaces, journals)
+        yield Files(control, workspaces, journals, keys)
 
 
 @contextmanager
@@ -132,12 +133,14 @@ def _named(workspaces: list[Any]) -> list[tuple[str, Any]]:
 def broken_chain(file: Any) -> list[str]:
     """Where the audit rows stop following from each other; each row's hash covers the one before."""
     before = b"\0" * 32
-    rows = file.execute("SELECT sequence, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, "
-                        "details_json, previous_hash, hash FROM audit_event ORDER BY sequence")
-    for number, (sequence, at, *words, previous, own) in enumerate(rows, start=1):
+    rows = file.execute("SELECT sequence, form, at, actor_kind, actor_id, actor_name, on_behalf, session_id, address, "
+                        "agent_hash, action, object_kind, object_id, result, details_json, previous_hash, hash "
+                        "FROM audit_event ORDER BY sequence")
+    for number, (sequence, *words, previous, own) in enumerate(rows, start=1):
         if sequence != number:
             return [f"the audit rows leave out {number}"]
-        if previous != before or own != hashlib.sha256(before + msgspec.json.encode((at, *words))).digest():
+        hashed = hashlib.sha256(b"\0" + msgspec.json.encode((sequence, *words, before.hex()))).digest()
+        if previous != before or own != hashed:
             return [f"audit row {sequence} does not follow from the one before"]
         before = own
     return []

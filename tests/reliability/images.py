@@ -12,7 +12,7 @@ from typing import Any, Self
 from sqlcipher3 import dbapi2
 
 from chime.db import StorageUnavailable, open_connection
-from chime.workspaces import KeyRing
+from chime.workspaces import open_keys
 from tests.reliability.appliance import Appliance
 from tests.reliability.checker import broken_chain, not_in_effect
 from tests.reliability.recording import ACKNOWLEDGED, POSTED
@@ -55,7 +55,7 @@ class Judge:
         self.verdicts: Counter[str] = Counter(lost=0, corrupt=0, torn=0)
 
     def _keys_of(self, installed: Appliance) -> Any:
-        keys = KeyRing(MASTER_KEY)
+        keys = open_keys(installed.data_dir, MASTER_KEY)
         control = open_connection(installed.data_dir / "control.db", keys.control_file, writes=False)
         try:
             version, wrapped = control.execute("SELECT version, wrapped FROM workspace_key").fetchone()

@@ -17,7 +17,7 @@ import uvloop
 from chime.app import build, create_app
 from chime.connections import Limits
 from chime.serve import listen, server_config
-from chime.workspaces import KeyRing
+from chime.workspaces import open_keys
 from tests.reliability.appliance import Appliance
 from tests.support.world import MASTER_KEY
 
@@ -29,7 +29,7 @@ def served_with(appliance: Appliance, limits: Limits) -> Iterator[None]:
 
     async def serve() -> None:
         config = appliance.config
-        services = await build(config, KeyRing(MASTER_KEY))
+        services = await build(config, open_keys(config.data_dir, MASTER_KEY))
         server = uvicorn.Server(server_config(config, create_app(services), limits))
         servers.append(server)
         sock = listen(msgspec.structs.replace(config, bind_port=appliance.port))

@@ -39,13 +39,14 @@ async def test_a_weaker_flush_is_found_out(tmp_path: Path, synchronous: str, ver
 STORE = """
 import asyncio, sys
 from pathlib import Path
+from chime.security.versions import KeyVersions
 from chime.workspaces import Space, StoredFiles
 
 async def content(size):
     yield bytes(size)
 
 async def store(folder):
-    files = StoredFiles(folder / "media", bytes(32), "workspace", Space(folder, 0))
+    files = StoredFiles(folder / "media", KeyVersions({1: bytes(32)}, 1), "workspace", Space(folder, 0))
     for size in (0, 10, 200_000):
         await files.write(f"a-file-of-{size:06d}-bytes-aa", content(size))
 

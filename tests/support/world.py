@@ -1,17 +1,20 @@
 """A small world: two workspaces, their people, one running Chime and the simulator as its WhatsApp.
 
-Acme has Alice (owner), Mo (manager), Bob (agent), Vera (viewer); Globex has Charlie (owner). Chime and the simulator
-each answer on a real loopback port; everything between them is real HTTP and real encrypted files.
+Acme has Alice (owner), Mo (manager), Kim (member), Bob (agent), Vera (viewer); Globex has Charlie (owner). Chime and
+the simulator each answer on a real loopback port; everything between them is real HTTP and real encrypted files.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import os
+import random
 import shutil
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from typing import Any
 import httpx
 import msgspec
 import uvicorn
+from litestar import Litestar
 
 from chime import accounts
 from chime.app import build, create_app
@@ -34,7 +38,7 @@ from chime.setup import connect, initialise, new_api_key, new_workspace, opened
 from chime.simulator import Number, Pace, Simulator
 from chime.simulator import create_app as create_simulator_app
 from chime.web.services import Services
-from chime.workspaces import KeyRing, Workspace
+from chime.workspaces import Workspace, open_keys
 
 PASSWORD = "correct horse battery staple"
 MASTER_KEY = bytes(range(7, 39))
@@ -44,8 +48,16 @@ GLOBEX_NUMBER = Number(phone_number_id="511222333444555", waba_id="5770011223344
                        display_phone_number="+1 555-010-0300", verified_name="Globex")
 APP_SECRET = "an app secret of the tests"
 VERIFY_TOKEN = "a verify token of the tests"
+# Tests ask faster than people do; those of the limits set it back to 1.
+RATE_FACTOR = 1_000
+NEVER = 1_000_000_000.0
+# Each process of a run that is shared among several has its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = range(10_000 + _WORKER % 4 * 5_000, 15_000 + _WORKER % 4 * 5_000)
+# Where Chromium goes nowhere (net::ERR_UNSAFE_PORT), of those above.
+UNSAFE = frozenset({10080})
 ACCESS_TOKEN = "EAAtestsaccesstokenoftheworld0123456789"
-PEOPLE = {"alice": Role.OWNER, "mo": Role.MANAGER, "bob": Role.AGENT, "vera": Role.VIEWER}
+PEOPLE = {"alice": Role.OWNER, "mo": Role.MANAGER, "kim": Role.MEMBER, "bob": Role.AGENT, "vera": Role.VIEWER}
 
 
 class PassingClock(Clock):
@@ -82,6 +94,7 @@ class Tenant:
 class World:
     base: str
     services: Services
+    app: Litestar
     simulator: Simulator
     acme: Tenant
     globex: Tenant
@@ -101,6 +114,10 @@ class World:
             client.headers["X-CSRF-Token"] = token
             self._clients[name] = client
         return self._clients[name]
+
+    def sessions_are_over(self) -> None:
+        """So much time went by: who is asked for next signs in again."""
+        self._clients.clear()
 
     def client(self, key: str) -> httpx.AsyncClient:
         """A script's client with this key."""
@@ -138,10 +155,20 @@ class World:
                 quiet = 0 if busy else quiet + 1
 
 
+_ports = itertools.count(random.SystemRandom().randrange(len(PORTS)))
+
+
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A port nobody listens on, and none that the system gives to outgoing connections: those of other tests would
+    take it before it is used."""
+    for number in _ports:
+        port = PORTS[number % len(PORTS)]
+        if port in UNSAFE:
+            continue
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("unreachable")
 
 
 async def make_installation(folder: Path, public_url: str) -> None:
@@ -149,7 +176,7 @@ async def make_installation(folder: Path, public_url: str) -> None:
     config = _config(folder, public_url, "http://127.0.0.1:9")
     await initialise(config, email="alice@example.com", name="Alice", workspace="Acme", password=PASSWORD)
     await new_workspace(config, "Globex")
-    keys = KeyRing(MASTER_KEY)
+    keys = open_keys(folder, MASTER_KEY)
     passwords = Passwords(keys.pepper, Ids())
     hashed = await passwords.hash(PASSWORD)
     passwords.close()
@@ -174,7 +201,8 @@ async def make_installation(folder: Path, public_url: str) -> None:
 
 def _config(folder: Path, public_url: str, graph_url: str) -> Config:
     config = load(data=str(folder), environment={})
-    return msgspec.structs.replace(config, public_url=public_url, graph_url=graph_url, master_key=MASTER_KEY)
+    return msgspec.structs.replace(config, public_url=public_url, graph_url=graph_url, master_key=MASTER_KEY,
+                                   rate_factor=RATE_FACTOR)
 
 
 @asynccontextmanager
@@ -208,7 +236,7 @@ async def running_world(installation: Path, folder: Path, **options: Any) -> Asy
     clock = PassingClock()
     config = msgspec.structs.replace(_config(folder, base, f"http://127.0.0.1:{graph_port}/simulator/graph"), **options)
     async with AsyncExitStack() as stack:
-        services = await build(config, KeyRing(MASTER_KEY), clock=clock)
+        services = await build(config, open_keys(folder, MASTER_KEY), clock=clock)
         rows = await services.control.db.rows(
             "SELECT workspace.id, workspace.slug, channel_route.channel_id, meta_app.app_key, workspace.name "
             "FROM workspace JOIN channel_route ON channel_route.workspace_id = workspace.id "
@@ -222,8 +250,11 @@ async def running_world(installation: Path, folder: Path, **options: Any) -> Asy
             simulator.world.add_number(msgspec.structs.replace(number), subscribed_app="200300400500600")
         graph = uvicorn.Config(create_simulator_app(simulator), log_level="error", log_config=None, ws="none")
         await stack.enter_async_context(serving(graph, graph_port))
-        await stack.enter_async_context(serving(server_config(config, create_app(services)), port))
-        world = World(base=base, services=services, simulator=simulator, acme=tenants["Acme"],
+        app = create_app(services)
+        app.state.trust.first_after = NEVER  # a test that wants the self-checks runs them
+        app.state.doctor.first_after = NEVER  # as above
+        await stack.enter_async_context(serving(server_config(config, app), port))
+        world = World(base=base, services=services, app=app, simulator=simulator, acme=tenants["Acme"],
                       globex=tenants["Globex"], data_dir=folder, clock=clock, _stack=stack)
         yield world
         # As `chime serve` does on a signal: open streams would hold the server back.

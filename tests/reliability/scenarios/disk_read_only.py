@@ -24,7 +24,7 @@ async def run(options: Options) -> Outcome:
             for number in range(options.rounds):
                 await asyncio.sleep(luck.uniform(0.2, 1.5))
                 at.disk.switch(read_only=True)
-                faults = await visitor.refused() + await visitor.reads()
+                faults = await visitor.refused() + await visitor.reads(recorded=False)
                 if not await until_ready(at.appliance, NOTICES_IN, ready=False):
                     faults.append("/readyz says that it is ready")
                 at.disk.switch()

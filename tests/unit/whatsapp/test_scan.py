@@ -128,10 +128,27 @@ def test_a_byte_that_is_no_text_does_not_keep_a_body_from_being_divided() -> Non
     assert json.loads(scan(body).select([1]))["entry"][0]["changes"] == [{"field": "flows", "value": {"odd": 1}}]
 
 
-@pytest.mark.parametrize("odd", ['"half \\ud83d"', "9" * 5000, "1e999", "NaN", '"\\u0000"', "[" * 600 + "]" * 600])
+@pytest.mark.parametrize("odd", ['"half \\ud83d"', "9" * 5000, "1e999", "NaN", '"\\u0000"', "[" * 600 + "]" * 600,
+                                 "[" * 5000 + "]" * 5000, '{"[":' * 900 + "1" + "}" * 900])
 def test_an_oddity_in_one_place_hides_no_change(odd: str) -> None:
     body = encoded(envelope(received(message()), change("flows", {"odd": "ODD"}))).replace(b'"ODD"', odd.encode())
     found = scan(body)
     assert [one.field for one in found.changes] == ["messages", "flows"]
     assert [type(event).__name__ for event in parse(body)] == ["MessageReceived", "FieldReceived"]
+    assert [type(event).__name__ for event in parse(found.select([0]))] == ["MessageReceived"]
+
+
+@pytest.mark.parametrize("key", [b"ch\\u0000anges", b"cha\\u0000nges", b"changes\\u0000"])
+def test_a_key_with_a_nul_in_it_is_the_key_when_a_body_is_divided(key: bytes) -> None:
+    """Found by 10^6 mutated bodies: the scan read such a key and the division did not."""
+    body = encoded(envelope(received(message()), change("flows", {"odd": 1}))).replace(b"changes", key, 1)
+    found = scan(body)
+    assert [one.field for one in found.changes] == ["messages", "flows"]
+    assert [type(event).__name__ for event in parse(found.select([0]))] == ["MessageReceived"]
+
+
+def test_a_byte_that_is_no_text_in_a_key_nobody_reads_divides_all_the_same() -> None:
+    body = encoded(envelope(received(message()), change("flows", {"odd": 1}))).replace(b'"id"', b'"\xf4d"', 1)
+    found = scan(body)
+    assert len(found.changes) == 2
     assert [type(event).__name__ for event in parse(found.select([0]))] == ["MessageReceived"]

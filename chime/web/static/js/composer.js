@@ -1,22 +1,26 @@
-/** Writing: drafts, sending with a bubble shown at once, quoting, emoji, typing notes, and the dialogs that compose.
+/** Writing, fetched by write.js: drafts, sending with a bubble shown at once, quoting, emoji, typing notes, and the dialogs that compose.
  *
  * Promises: what was typed is never lost (it stays in the field, the draft or the bubble), messages leave in the order
  * they were written, and a repeat carries the same `client_id`, so it cannot be sent twice.
  */
+import { failBubble, noteOn, pendingBubble } from './bubbles.js';
 import { byId, explain, newId, send, swap, toast, words } from './core.js';
 import { subscribe } from './live.js';
-import { failBubble, insertByTime, noteOn, openThread, pendingBubble, receive } from './thread.js';
+import { fetchStyle } from './styles.js';
+import { insertByTime, openThread, receive } from './thread.js';
 
-const { base } = document.body.dataset;
+const { base, user } = document.body.dataset;
 const TYPING_EVERY = 20_000; // WhatsApp shows the dots for 25 s
 const RETRY_AFTER = 3_000;
+
+fetchStyle('compose');
 
 const composer = () => byId('composer');
 const field = () => byId('text');
 
-/* Drafts, one for each conversation, for as long as the tab lives */
+/* Drafts, one for each conversation, for as long as the tab lives and its person is signed in (see leave.js) */
 
-const draftKey = (conversation) => `draft:${base}:${conversation}`;
+const draftKey = (conversation) => `draft:${user}:${base}:${conversation}`;
 
 function keepDraft(conversation, text) {
   if (text) sessionStorage.setItem(draftKey(conversation), text);
@@ -37,10 +41,24 @@ function fit() {
   field().style.height = `${field().scrollHeight + 2}px`;
 }
 
+/* What was on the screen when the writing began: a colleague's reply after that is shown before ours leaves */
+
+let seen = '';
+const newest = () => (byId('newer') ? '' : [...document.querySelectorAll('#messages > .msg[data-id]')].at(-1)?.dataset.id) || composer().elements.seen.value;
+
+/** This message, at least, was read before what is written now leaves. */
+export function sawNewest(id) {
+  seen = id;
+}
+
+export const lastSeen = () => seen || newest();
+
 let typedAt = 0;
 
 document.addEventListener('input', (event) => {
   if (event.target !== field()) return;
+  if (!field().value) seen = '';
+  else seen ||= newest();
   keepDraft(openThread().dataset.conversation, field().value);
   fit();
   if (!field().value || Date.now() - typedAt < TYPING_EVERY) return;
@@ -59,12 +77,37 @@ export function insertText(text) {
 /** Empty the composer after its content was handed over. */
 export function clearComposer() {
   field().value = '';
+  seen = '';
   keepDraft(openThread().dataset.conversation, '');
   unquote();
   byId('send-error').replaceChildren();
   fit();
   typedAt = 0;
 }
+
+/* Send later and undo send: what does them comes when one of them is wanted */
+
+const withSchedule = (then) => import('./schedule.js').then(then, () => toast({ text: words('failed_request'), error: true }));
+
+/** When a message shall leave, if not now. A day that is filled in counts whatever was pressed. */
+function momentOf(submitter) {
+  const { send_at_own: own, sends_anyway: anyway } = composer().elements;
+  const named = submitter?.name === 'send_at' ? submitter.value : '';
+  if (submitter?.name === 'send_at' && !named && !own.value) own.focus();
+  if (!named && !own?.value) return null;
+  return { send_at: named, send_at_own: named ? '' : own.value, ...(anyway.checked && { sends_anyway: '1' }) };
+}
+
+/** Offer to take back what waits for that; `draft` is what goes back into the composer. */
+export function undoable(client, draft) {
+  if (document.querySelector(`#messages [data-client="${CSS.escape(client)}"] [data-undo-send]`)) withSchedule(({ offerUndo }) => offerUndo(client, draft));
+}
+
+document.addEventListener('submit', (event) => {
+  if (!event.target.matches('[data-undo-send]')) return;
+  event.preventDefault();
+  withSchedule(({ undo }) => undo(event.target, event.target.closest('.msg').dataset.client));
+});
 
 /* Sending, in order */
 
@@ -74,14 +117,24 @@ let pumping = false;
 document.addEventListener('submit', (event) => {
   if (event.target !== composer()) return;
   event.preventDefault();
+  if (filesComing) {
+    filesComing.then(() => event.target.isConnected && event.target.requestSubmit(event.submitter));
+    return;
+  }
   const text = field().value.trim();
-  const detail = { text, quoted: composer().elements.quoted_id.value, quote: quoteText() };
+  const detail = { text, quoted: composer().elements.quoted_id.value, quote: quoteText(), seen: lastSeen(), moment: momentOf(event.submitter) };
   if (!document.dispatchEvent(new CustomEvent('chime:compose', { cancelable: true, detail }))) return; // files go by media.js
   if (!text) return;
   const client = newId();
-  const body = new URLSearchParams({ type: 'text', text, client_id: client, quoted_id: detail.quoted });
+  const body = new URLSearchParams({ type: 'text', text, client_id: client, quoted_id: detail.quoted, seen: detail.seen, ...detail.moment });
+  if (detail.moment) {
+    withSchedule(({ schedule }) => schedule(composer().action, body));
+    return;
+  }
   const bubble = pendingBubble({ client, text, quote: detail.quote });
-  outbox.push({ conversation: openThread().dataset.conversation, url: composer().action, body, bubble, text });
+  const item = { conversation: openThread().dataset.conversation, url: composer().action, body, bubble, text, client, quoted: detail.quoted, quote: detail.quote };
+  detail.after?.(new Promise((done) => { item.done = done; })); // files that wait for this text
+  outbox.push(item);
   clearComposer();
   field().focus();
   pump();
@@ -109,8 +162,11 @@ async function pump() {
 /** What became of one message, once the server spoke. */
 async function settle(item, answer) {
   noteOn(item.bubble, '');
-  if (answer.ok) await receive(answer.text, item.conversation);
-  else if (answer.status < 500) await giveBack(item, answer);
+  item.done?.(answer.ok);
+  if (answer.ok) {
+    await receive(answer.text, item.conversation);
+    undoable(item.client, { text: item.text, quoted: item.quoted, quote: item.quote });
+  } else if (answer.status < 500) await giveBack(item, answer);
   else failBubble(item.bubble, words('not_sent'), { retry: () => { outbox.push(item); pump(); } });
 }
 
@@ -132,7 +188,9 @@ async function giveBack(item, answer) {
 
 /** Show why something was not taken above the composer. */
 export async function showSendError(answer) {
-  if (answer.status === 422 && byId('send-error')) await swap(byId('send-error'), answer.text);
+  const answered = answer.text.includes('data-answered');
+  if (answered) withSchedule(() => {});
+  if ((answer.status === 422 || answered) && byId('send-error')) await swap(byId('send-error'), answer.text);
   else toast({ text: await explain(answer.status, answer.text), error: true });
 }
 
@@ -142,13 +200,20 @@ addEventListener('beforeunload', (event) => { if (outbox.length) event.preventDe
 
 // A refreshed or reopened thread does not know what still waits here.
 document.addEventListener('htmx:after:swap', () => {
-  for (const { conversation, bubble } of outbox) {
-    if (openThread()?.dataset.conversation === conversation && !bubble.isConnected && !byId(bubble.id)) insertByTime(byId('messages'), bubble);
+  for (const { conversation, bubble, client } of outbox) {
+    const isShown = bubble.isConnected || document.querySelector(`#messages [data-client="${CSS.escape(client)}"]`);
+    if (openThread()?.dataset.conversation === conversation && !isShown) insertByTime(byId('messages'), bubble);
   }
 });
 
 document.addEventListener('keydown', (event) => {
   if (event.target !== field()) return;
+  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing && replies && !repliesLoaded && /(^|\s)\/\S*$/.test(event.target.value)) {
+    event.preventDefault(); // what finds quick replies is on its way: a shortcut must not leave as words
+    const { target } = event;
+    withReplies(() => target.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true })));
+    return;
+  }
   if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
     composer().requestSubmit();
@@ -168,29 +233,32 @@ function unquote() {
   byId('quoting').hidden = true;
 }
 
-document.addEventListener('chime:quote', ({ detail: { id, text } }) => {
-  if (!composer()) return;
+/** Answer this message with what is written next. */
+export function quote(id, text) {
   composer().elements.quoted_id.value = id;
   byId('quoting').querySelector('[data-quote-text]').textContent = text;
   byId('quoting').hidden = false;
+}
+
+document.addEventListener('chime:quote', ({ detail: { id, text } }) => {
+  if (!composer()) return;
+  quote(id, text);
   setTimeout(() => field().focus()); // after the menu gave the focus back
 });
 
-/* Emoji: for the text or, when a message asked for it, as a reaction */
+/* Emoji: what picks them, and what offers them after a colon, comes with the first one */
+
+document.addEventListener('input', ({ target }) => {
+  if (target === field() && target.value.includes(':')) import('./emoji_typed.js').then(({ look }) => look(), () => {});
+});
 
 document.addEventListener('click', (event) => {
   const on = (selector) => event.target.closest(selector);
   if (on('[data-unquote]')) unquote();
-  if (on('[data-emoji-for]')) {
-    delete byId('emoji').dataset.for;
-    byId('emoji').querySelector('.linklike').hidden = true;
-  }
-  const choice = on('[data-emoji]');
-  if (choice) {
-    const { emoji } = choice.dataset;
-    const message = byId('emoji').dataset.for;
-    if (message) document.dispatchEvent(new CustomEvent('chime:react', { detail: { message, emoji } }));
-    else setTimeout(() => insertText(emoji));
+  const opener = on('[data-emoji-for]');
+  if (opener) {
+    import('./emoji.js').then(({ openPicker }) => openPicker(opener, { pick: insertText, close: () => field()?.focus() }))
+      .catch(() => toast({ text: words('failed_request'), error: true }));
   }
   if (on('[data-more-rows]')) {
     const form = on('form');
@@ -203,15 +271,12 @@ document.addEventListener('click', (event) => {
 
 const withMedia = (then) => import('./media.js').then(then, () => toast({ text: words('failed_request'), error: true }));
 
-function offerRecording() {
-  const able = Boolean(navigator.mediaDevices && window.MediaRecorder);
-  if (byId('record')) byId('record').hidden = !able;
-  if (byId('no-voice')) byId('no-voice').hidden = able;
-}
+let filesComing; // what takes them is on its way: what is sent meanwhile waits, or it would leave without them
 
 const takeFiles = (files) => {
   const list = [...files]; // before the event ends and the browser empties it
-  withMedia(({ addFiles }) => addFiles(list));
+  const coming = withMedia(({ addFiles }) => addFiles(list)).finally(() => { if (filesComing === coming) filesComing = undefined; });
+  filesComing = coming;
 };
 
 document.addEventListener('click', (event) => {
@@ -245,13 +310,27 @@ document.addEventListener('drop', (event) => {
   takeFiles(event.dataTransfer.files);
 });
 
+/* Quick replies: what finds and inserts them comes when somebody begins to write */
+
+let replies;
+let repliesLoaded = false;
+
+function withReplies(then) {
+  replies ??= import('./replies.js');
+  replies.then((module) => { repliesLoaded = true; then(module); }, () => { replies = undefined; });
+}
+
+document.addEventListener('focusin', (event) => { if (event.target === field()) withReplies(({ look }) => look()); });
+document.addEventListener('input', (event) => { if (event.target === field()) withReplies(({ look }) => look()); });
+document.addEventListener('click', (event) => { if (event.target.closest('[data-pick-reply]')) withReplies(({ begin }) => begin()); });
+
 // The composer comes back after a closed reply window, or with another thread.
 let shownField;
 
 function composerShown() {
   if (field() === shownField) return;
   shownField = field();
-  offerRecording();
+  seen = '';
   restoreDraft();
 }
 
@@ -284,3 +363,9 @@ document.addEventListener('change', (event) => {
 });
 
 composerShown();
+
+// What was typed before this came.
+if (field() && document.activeElement === field()) {
+  if (field().value) field().dispatchEvent(new Event('input', { bubbles: true }));
+  else withReplies(({ look }) => look());
+}

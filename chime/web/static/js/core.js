@@ -4,10 +4,10 @@
  * carries the CSRF token in a header, never in an address.
  */
 import htmx from '../vendor/htmx.esm.min.js';
-import './zone.js';
 
-const policy = window.trustedTypes?.createPolicy('chime', { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 const refuse = () => { throw new Error('chime: no text becomes code'); };
+const rules = { createHTML: (text) => text, createScriptURL: (url) => (url === '/sw.js' ? url : refuse()) };
+const policy = window.trustedTypes?.createPolicy('chime', rules) ?? rules;
 let internal;
 
 htmx.registerExtension('chime', {
@@ -20,6 +20,9 @@ htmx.registerExtension('chime', {
 });
 
 export const byId = (id) => document.getElementById(id);
+
+/** Have the one service worker there is take over. */
+export const worker = () => navigator.serviceWorker.register(policy.createScriptURL('/sw.js'));
 
 /** Make `old` equal to the nodes of `fragment` and keep what did not change: focus, playing sound, open menus. */
 export function morph(old, fragment) {
@@ -77,6 +80,7 @@ export async function explain(status, text) {
 document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
   const { request } = ctx;
   request.headers['X-CSRF-Token'] = token();
+  if (isRefresh(ctx.sourceElement)) request.headers['X-Unasked'] = '1'; // what a page fetches by itself is no activity
   if (/GET|DELETE/.test(request.method)) ['csrf_token', '_method'].forEach((name) => request.body.delete(name));
   if (request.body.get('client_id') === '') request.body.set('client_id', newId());
 });
@@ -98,11 +102,16 @@ document.addEventListener('htmx:before:response', (event) => {
 document.addEventListener('htmx:response:error', async ({ detail: { ctx } }) => {
   const { status, headers: answered } = ctx.response;
   if (answered.get('HX-Redirect')) return;
-  if (status === 422 && !ctx.text.includes('data-error>')) {
+  if ((status === 422 && !ctx.text.includes('data-error>')) || ctx.text.includes('data-answered')) {
+    if (status === 409) import('./schedule.js');
     const form = ctx.sourceElement.closest('[data-compose]');
     if (!form) return;
     const again = ctx.text.includes('data-compose');
     Object.assign(ctx, { target: again ? byId('dialog-slot') : form.querySelector('[data-errors]'), swap: 'innerHTML' });
+    return;
+  }
+  if ([403, 404].includes(status) && isRefresh(ctx.sourceElement)) { // it went out of sight while it was open
+    location.assign(`${document.body.dataset.base}/inbox`);
     return;
   }
   ctx.response = { ...ctx.response, status: 204, raw: { status: 204, url: ctx.response.raw.url } };
@@ -125,7 +134,7 @@ function showTriggers(header) {
   if (detail) toast(detail);
 }
 
-/** Say something for a while; `undo` ({url, method, values}) offers to take it back, an error stays until closed. */
+/** Say something for a while; `undo` ({url, method, values} or {act, lasts}) offers to take it back, an error stays until closed. */
 export function toast({ text, undo, error = false }) {
   const box = byId('toasts');
   const item = byId('tpl-toast').content.firstElementChild.cloneNode(true);
@@ -138,7 +147,8 @@ export function toast({ text, undo, error = false }) {
     button.hidden = false;
     button.addEventListener('click', () => {
       close();
-      htmx.ajax(undo.method ?? 'POST', undo.url, { swap: 'none', values: undo.values });
+      if (undo.act) undo.act();
+      else htmx.ajax(undo.method ?? 'POST', undo.url, { swap: 'none', values: undo.values });
     });
   }
   while (box.children.length > 2) box.firstElementChild.remove();
@@ -146,7 +156,7 @@ export function toast({ text, undo, error = false }) {
   if (box.matches(':popover-open')) box.hidePopover(); // shown again, it lies above a dialog opened meanwhile
   box.showPopover();
   byId(error ? 'toast-alert' : 'toast-status').textContent = text;
-  if (!error) setTimeout(close, undo ? 8000 : 5000);
+  if (!error) setTimeout(close, undo ? undo.lasts ?? 10_000 : 5000);
 }
 
 document.addEventListener('toast', ({ detail }) => toast(detail));
@@ -216,13 +226,15 @@ document.addEventListener('beforetoggle', (event) => {
 
 document.addEventListener('toggle', (event) => {
   if (event.newState !== 'open' || !event.target.matches?.('.menu')) return;
-  event.target.querySelector('[aria-current], button:not([hidden]), a')?.focus();
+  const { left, right } = event.target.getBoundingClientRect(); // a wide one hangs over the side it grows to
+  if (left < 4 || right > innerWidth - 4) Object.assign(event.target.style, left < 4 ? { left: '4px', right: 'auto' } : { left: 'auto', right: '4px' });
+  (event.target.querySelector('[autofocus]') ?? event.target.querySelector('[aria-current], button:not([hidden]), a'))?.focus();
 }, true);
 
 document.addEventListener('keydown', (event) => {
   const menu = event.target.closest?.('.menu');
   const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
-  if (!menu || !step) return;
+  if (!menu || !step || event.target.matches('input')) return;
   event.preventDefault();
   const items = [...menu.querySelectorAll('button:not([hidden]), a')];
   items.at((items.indexOf(document.activeElement) + step) % items.length)?.focus();
@@ -237,47 +249,37 @@ document.addEventListener('click', (event) => {
   // Later, so that the button that closes its own menu still does its work.
   if (menu && event.target.closest('button, a')) setTimeout(() => menu.matches(':popover-open') && menu.hidePopover());
   if (event.target.closest('[data-close]')) event.target.closest('dialog').close();
-  if (event.target.closest('[data-keys-sheet]')) byId('keys-sheet').showModal();
+  if (event.target.closest('[data-keys-sheet]')) import('./keys.js').then(({ openSheet }) => openSheet(), () => toast({ text: words('failed_request'), error: true }));
 }, true);
 
 /* Theme */
 
 document.addEventListener('submit', (event) => {
-  const form = event.target.closest('[data-theme-form]');
-  if (!form) return;
+  if (!event.target.closest('[data-theme-form]')) return;
   event.preventDefault();
-  const { value } = event.submitter;
-  if (value === 'system') delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = value;
-  form.querySelectorAll('button').forEach((button) => button.setAttribute('aria-pressed', String(button === event.submitter)));
-  send(form.action, { body: new URLSearchParams({ theme: value }) }).catch(() => toast({ text: words('failed_request'), error: true }));
+  const { target, submitter } = event;
+  import('./theme.js').then(({ choose }) => choose(target, submitter), () => toast({ text: words('failed_request'), error: true }));
 });
+
+// Of many sections the one that is shown, also where they scroll.
+document.querySelector('.settings-nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 
 /* Keyboard: fetched with the first key that might be a shortcut, since many visits have none */
 
 let keys;
+let early = ''; // the first letter that was pressed while it was on its way
 
 document.addEventListener('keydown', (event) => {
-  keys ??= import('./keys.js');
-  // A promise kept long ago calls back before the key's own effect, so onKey may still prevent it.
-  keys.then(({ onKey }) => onKey(event), () => { keys = undefined; });
-});
-
-/** Put text on the clipboard; plain http has no clipboard interface, so the old way stands in. */
-export async function copy(text) {
-  let done = false;
-  try {
-    await navigator.clipboard.writeText(text);
-    done = true;
-  } catch {
-    const area = document.createElement('textarea');
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    done = document.execCommand('copy');
-    area.remove();
+  const { key, ctrlKey, metaKey, altKey } = event;
+  if ((ctrlKey || metaKey) && key === 'k') event.preventDefault();
+  keys ??= import('./keys.js').finally(() => { early = false; });
+  if (early !== false && key.length === 1 && !ctrlKey && !metaKey && !altKey) {
+    // `n` and then a note: its letters must not become shortcuts because the box opens late. `g` waits for a second one.
+    if (early && early !== 'g') return;
+    early += key;
   }
-  toast({ text: words(done ? 'copied' : 'not_copied'), error: !done });
-}
+  // A promise kept long ago calls back before the key's own effect, so onKey may still prevent it.
+  keys.then(({ onKey }) => onKey(event), () => { keys = undefined; early = ''; });
+});
 
 export { htmx };

@@ -3,14 +3,16 @@
  * Nothing here holds an element for longer than a moment: panes are replaced by clicks, by history and by live updates,
  * so handlers are delegated and look up what is there.
  */
-import { byId, confirmed, copy, explain, htmx, isRefresh, openMenu, send, toast, words } from './core.js';
+import { byId, htmx, isRefresh, openMenu, send, swap, toast, words } from './core.js';
 import { subscribe } from './live.js';
-import { moveTabStop, openThread, receive, showPlace } from './thread.js';
+import { moveTabStop, openThread, receive, showPlace, textOf } from './thread.js';
 
 const { base } = document.body.dataset;
 const GATHER = 40; // nudges of one moment make one request
+const AGAIN = 1500;
 const LIST_PAUSE = 300;
-const LIST_PAUSE_UNDER_POINTER = 2000; // rows must not move under somebody who is about to click
+const LIST_SHARE = 8; // a server that needs long for a list is asked less often: fifty busy inboxes share it
+const LIST_PAUSE_UNDER_POINTER = 1500; // rows must not move under somebody who is about to click
 const MAX_ROWS_KEPT = 300;
 
 /* What changed, until it is fetched */
@@ -19,11 +21,13 @@ const stale = { messages: new Set(), state: false, conversations: new Set() };
 let gatherTimer;
 let listTimer;
 let listAt = 0;
+let listTook = 0;
 let missed = false; // a refresh got no answer; it is made up for when the connection is back
 
 subscribe((kind, data) => {
   if (kind === 'resync' || (kind === 'connected' && missed)) resync();
   if (kind === 'nudge') note(data);
+  if (kind === 'refused') fetchList();
 });
 
 document.addEventListener('htmx:error', ({ detail }) => {
@@ -31,12 +35,19 @@ document.addEventListener('htmx:error', ({ detail }) => {
 });
 
 function note({ topic, id, conversation }) {
+  if (topic === 'support') {
+    showSupport();
+    return;
+  }
+  if (topic === 'notification') return; // bell.js
   const open = openThread()?.dataset.conversation;
   if (topic === 'message' && conversation === open) stale.messages.add(id);
-  if (topic === 'conversation' && id === open) stale.state = true;
+  // A conversation went to another team: perhaps out of this list, perhaps the one that is open.
+  if (topic === 'inbox' || (topic === 'conversation' && id === open) || (topic === 'contact' && id === byId('panel')?.dataset.contact)) stale.state = true;
   stale.conversations.add(conversation ?? id);
   gatherTimer ??= setTimeout(fetchThread, GATHER);
-  planList();
+  if (topic === 'inbox' && id === 'rights') fetchList(); // what one may not see any more goes at once
+  else planList();
 }
 
 async function fetchThread() {
@@ -53,6 +64,10 @@ async function fetchThread() {
 
 async function fetchMessages(thread, ids) {
   const answer = await send(`${thread.dataset.url}/messages?ids=${ids.join(',')}`, { method: 'GET' });
+  if (answer.status === 429) { // too much at once: these wait a moment, they are not lost
+    ids.forEach((id) => stale.messages.add(id));
+    gatherTimer ??= setTimeout(fetchThread, AGAIN);
+  }
   if (!answer.ok) return;
   await receive(answer.text, thread.dataset.conversation);
   for (const id of ids) {
@@ -65,19 +80,27 @@ function fetchState() {
   if (thread) htmx.ajax('GET', `${thread.dataset.url}/state`, { source: thread, target: thread, swap: 'none' });
 }
 
+/** Who of support is inside: the banner of every page. */
+async function showSupport() {
+  const answer = await send(`${base}/support/banner`, { method: 'GET' }).catch(() => null);
+  if (answer?.ok) swap(byId('support'), answer.text);
+  else missed = true;
+}
+
 function planList() {
   const list = byId('list');
-  if (list.dataset.q) return; // what was found stays as it is until something else is typed
-  const pause = list.matches(':hover, :focus-within') ? LIST_PAUSE_UNDER_POINTER : LIST_PAUSE;
-  listTimer ??= setTimeout(fetchList, Math.max(GATHER, listAt + pause - Date.now(), pause === LIST_PAUSE ? 0 : pause));
+  if (list.dataset.search) return; // what was found stays as it is until something else is typed
+  const pause = list.matches(':hover, :focus-within') ? LIST_PAUSE_UNDER_POINTER : Math.max(LIST_PAUSE, LIST_SHARE * listTook);
+  listTimer ??= setTimeout(fetchList, Math.max(GATHER, listAt + pause - Date.now(), pause === LIST_PAUSE_UNDER_POINTER ? pause : 0));
 }
 
 function fetchList() {
   listTimer = undefined;
   listAt = Date.now();
   const list = byId('list');
-  if (byId('search').value.trim()) return;
-  const asked = new URLSearchParams({ v: list.dataset.view, selected: openThread()?.dataset.conversation ?? '' });
+  if (byId('search').value.trim() || list.dataset.search) return;
+  const asked = new URLSearchParams(list.dataset.query);
+  asked.set('selected', openThread()?.dataset.conversation ?? '');
   htmx.ajax('GET', `${base}/inbox/list?${asked}`, { source: list, target: list, swap: 'outerMorph' });
 }
 
@@ -128,13 +151,28 @@ function keepFurtherRows(fragment) {
 /* After every swap: what follows from what is now shown */
 
 let shownThread;
+let shownConversation;
+
+// While a conversation is on its way: keys.js holds the keys that are meant for it.
+document.addEventListener('htmx:before:request', ({ detail: { ctx } }) => {
+  if (ctx.target?.id === 'thread') byId('inbox').dataset.opening = Date.now();
+});
+document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => {
+  if (ctx.target?.id === 'thread') delete byId('inbox').dataset.opening;
+});
 
 document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
-  if (ctx.sourceElement?.id === 'list') stale.conversations.clear();
-  if (byId('thread') !== shownThread) threadChanged();
+  if (ctx.sourceElement?.id === 'list') {
+    stale.conversations.clear();
+    listTook = Math.min(600, Date.now() - listAt);
+  }
+  // Going back to the list keeps the element and takes the conversation out of it.
+  if (byId('thread') !== shownThread || openThread()?.dataset.conversation !== shownConversation) threadChanged();
   if (['list', 'thread'].includes(ctx.target?.id)) markOpenRow();
+  // The button that resolved or assigned is another one now: Tab goes on from the conversation, not from the top.
+  if (ctx.target?.id === 'thread-header' && document.activeElement === document.body) byId('content')?.focus({ preventScroll: true });
   const dialog = ctx.sourceElement?.closest?.('#dialog');
-  if (dialog && ctx.target?.id === 'incoming' && ctx.response?.status < 400) dialog.close();
+  if (dialog && ['incoming', 'list'].includes(ctx.target?.id) && ctx.response?.status < 400) dialog.close();
   if (ctx.sourceElement?.matches?.('#panel form') && ctx.response?.status < 400) ctx.sourceElement.reset();
   showUnread();
   showWindow();
@@ -142,8 +180,10 @@ document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
 
 function threadChanged() {
   const first = shownThread === undefined;
+  const left = shownConversation;
   shownThread = byId('thread');
   const thread = openThread();
+  shownConversation = thread?.dataset.conversation;
   byId('inbox').dataset.pane = thread ? 'thread' : 'list';
   if (thread && !first) document.title = thread.dataset.title;
   const selected = document.querySelector('#list input[name="selected"]');
@@ -151,8 +191,10 @@ function threadChanged() {
   moveTabStop();
   document.dispatchEvent(new CustomEvent('chime:thread'));
   if (thread && !first) byId('content').focus({ preventScroll: true });
+  else if (!thread && left) byId(`c-${left}`)?.querySelector('.row').focus();
   showPlace();
   markRead();
+  markSeen();
 }
 
 /** Also after a list that was asked for while another conversation was open. */
@@ -186,11 +228,47 @@ function markRead() {
 
 document.addEventListener('chime:inbound', ({ detail }) => {
   const thread = openThread();
+  if (!thread.dataset.unread) return; // whoever only looks on reads nothing for the team
   thread.dataset.unread = String(Number(thread.dataset.unread) + detail.count);
   markRead();
 });
 document.addEventListener('visibilitychange', markRead);
 addEventListener('focus', markRead);
+
+/** Whoever looks at a conversation has seen the notes that call them there. */
+function markSeen() {
+  const thread = openThread();
+  if (!thread?.dataset.called || document.visibilityState !== 'visible') return;
+  delete thread.dataset.called;
+  send(`${thread.dataset.url}/mentions/seen`).catch(() => { thread.dataset.called = 'true'; });
+}
+
+document.addEventListener('visibilitychange', markSeen);
+
+document.addEventListener('toggle', ({ target }) => {
+  if (target.id !== 'note-box' || !target.open) return;
+  byId('note-text').focus();
+  withNotes();
+}, true);
+
+// Whoever writes faster than the script comes loses nothing: the press that meant it is done again when it is here.
+let notes = false;
+const withNotes = (then) => import('./notes.js').then(() => { notes = true; then?.(); }, () => toast({ text: words('failed_request'), error: true }));
+const noteLater = (event, again) => { if (!notes) { event.preventDefault(); event.stopPropagation(); withNotes(again); } };
+
+document.addEventListener('submit', (event) => {
+  if (event.target.id === 'note-form') noteLater(event, () => event.target.requestSubmit());
+}, true);
+
+document.addEventListener('keydown', (event) => {
+  const { key, target, shiftKey, isComposing } = event;
+  if (target.id !== 'note-text' || key !== 'Enter' || shiftKey || isComposing) return;
+  noteLater(event, () => target.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })));
+}, true);
+
+document.addEventListener('toggle', ({ target, newState }) => {
+  if (target.id === 'assign-menu' && newState === 'open') import('./availability.js').then(({ show }) => show(target), () => {});
+}, true);
 
 /* The reply window */
 
@@ -221,12 +299,13 @@ function showWindow() {
 }
 
 setInterval(showWindow, 30_000);
+setInterval(() => document.querySelector('[data-due]') && import('./due.js').then(({ tick }) => tick(), () => {}), 15_000);
 
 /* Clicks */
 
 let menuMessage;
 
-const listAddress = () => `${base}/inbox?${new URLSearchParams({ v: byId('list').dataset.view, q: byId('list').dataset.q })}`;
+const listAddress = () => `${base}/inbox?${[byId('list').dataset.query, byId('list').dataset.search].filter(Boolean).join('&')}`;
 
 /** Back to the list; on a wide screen that closes the thread. */
 function backToList() {
@@ -245,34 +324,6 @@ function showPanelState() {
   document.querySelectorAll('.panel-toggle').forEach((button) => button.setAttribute('aria-expanded', String(shown)));
 }
 
-function togglePhone() {
-  const beside = matchMedia('(min-width: 93.75rem)').matches;
-  byId('inbox').classList.toggle(beside ? 'phone-hidden' : 'phone-open');
-  sessionStorage.setItem('phone', byId('phone-pane').checkVisibility() ? '' : 'away');
-  showPhone();
-}
-
-/** Whoever tries the demo sees both ends of the talk at once, unless the phone was put away in this tab. */
-function layOutPhone() {
-  const fits = matchMedia('(min-width: 72.01rem) and (max-width: 93.74rem)').matches;
-  if (byId('phone-pane') && fits && sessionStorage.getItem('phone') !== 'away') byId('inbox').classList.add('phone-open');
-}
-
-/** The demo's phone costs as much as the inbox itself, so it is fetched when it is first in sight. */
-function showPhone() {
-  const pane = byId('phone-pane');
-  if (!pane) return;
-  const shown = pane.checkVisibility();
-  document.querySelector('[data-toggle-phone]').setAttribute('aria-expanded', String(shown));
-  if (!shown || document.querySelector('link[data-phone-style]')) return;
-  const style = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: pane.dataset.style });
-  style.dataset.phoneStyle = '';
-  document.head.append(style);
-  import(pane.dataset.script).catch(() => toast({ text: words('failed_request'), error: true }));
-}
-
-addEventListener('resize', showPhone);
-
 document.addEventListener('click', (event) => {
   const on = (selector) => event.target.closest(selector);
   const row = on('#list .row');
@@ -281,70 +332,37 @@ document.addEventListener('click', (event) => {
     row.setAttribute('aria-current', 'true');
     byId('inbox').classList.remove('panel-open');
   }
-  if (on('[data-clear-search]')) {
-    byId('search').value = '';
-    byId('search').focus();
-  }
+  if (on('[data-search-text]')) byId('search').value = on('[data-search-text]').dataset.searchText;
+  if (on('[data-clear-search]')) byId('search').focus();
   if (on('[data-back]')) { event.preventDefault(); backToList(); }
   if (on('[data-toggle-panel]')) togglePanel();
-  if (on('[data-toggle-phone], [data-hide-phone]')) togglePhone();
   if (on('[data-message-menu]')) {
     menuMessage = on('.msg');
     moveTabStop(on('[data-message-menu]'));
     openMenu(byId('message-menu'), on('[data-message-menu]'));
   }
-  if (on('[data-message-act]')) actOnMessage(on('[data-message-act]').dataset.messageAct);
-  if (on('[data-copy]')) copy(textOf(on('.msg')));
+  const deed = on('[data-message-act]')?.dataset.messageAct;
+  // At once: who begins to write must not have sent before the quote is there.
+  if (deed === 'reply') document.dispatchEvent(new CustomEvent('chime:quote', { detail: { id: menuMessage.dataset.id, text: textOf(menuMessage) }, cancelable: true }));
+  else if (deed) withActs(({ act }) => act(deed, menuMessage));
+  const copied = on('[data-copy]') && on('.msg');
+  if (copied) withActs(({ act }) => act('copy', copied));
 });
 
-const textOf = (message) => [...message.querySelectorAll('.bubble .text, .bubble .answer')].map((part) => part.innerText.trim()).join('\n');
+/* What is done with one message comes with the first deed. Plain forms are sent without leaving the page. */
 
-function actOnMessage(act) {
-  if (act === 'copy') copy(textOf(menuMessage));
-  if (act === 'reply') document.dispatchEvent(new CustomEvent('chime:quote', { detail: { id: menuMessage.dataset.id, text: textOf(menuMessage) } }));
-  if (act === 'react') {
-    const message = menuMessage;
-    // After the menu of actions has closed, or closing it would close this one too.
-    setTimeout(() => {
-      byId('emoji').dataset.for = message.dataset.id;
-      byId('emoji').querySelector('.linklike').hidden = !message.querySelector('[data-ours]');
-      openMenu(byId('emoji'), message.querySelector('[data-message-menu]'));
-    }, 20);
-  }
-}
+const withActs = (then) => import('./message_acts.js').then(then, () => toast({ text: words('failed_request'), error: true }));
 
-document.addEventListener('chime:react', ({ detail: { message, emoji } }) => {
-  post(`${openThread().dataset.url}/messages/${message}/reaction`, new URLSearchParams({ emoji }));
-});
-
-/* Plain forms of a message, sent without leaving the page */
-
-document.addEventListener('submit', async (event) => {
+document.addEventListener('submit', (event) => {
   const form = event.target.closest('[data-in-place]');
   if (!form) return;
   event.preventDefault();
-  const { confirm, confirmTitle, confirmVerb } = form.dataset;
-  if (confirm && !await confirmed(confirmTitle, confirm, confirmVerb)) return;
-  post(form.action, new URLSearchParams(new FormData(form)), form.closest('.msg'));
+  const body = new URLSearchParams(new FormData(form)); // as it is now
+  withActs(({ sendForm }) => sendForm(form, body, fetchMessages));
 });
-
-async function post(url, body, message) {
-  const { conversation } = openThread().dataset;
-  try {
-    const answer = await send(url, { body });
-    if (!answer.ok) {
-      toast({ text: await explain(answer.status, answer.text), error: true });
-      if (answer.status === 409 && message) await fetchMessages(openThread(), [message.dataset.id]); // how it stands by now
-    } else if (answer.text.trim()) await receive(answer.text, conversation);
-    else message?.remove();
-  } catch {
-    toast({ text: words('failed_request'), error: true });
-  }
-}
 
 threadChanged();
 showUnread();
 showWindow();
-layOutPhone();
 showPanelState();
-showPhone();
+if (byId('phone-pane')) import('./phone_pane.js').then(showPanelState, () => toast({ text: words('failed_request'), error: true }));

@@ -24,7 +24,10 @@ let place = live; // the id of the last event this page knows of; at first, wher
 let bannerTimer;
 let reopenTimer;
 
-/** Call `handler(kind, data)` for `nudge`, `resync` and `connected`. */
+/** Whether this tab holds the line, for what only one tab should do. */
+export const leads = () => stream !== null;
+
+/** Call `handler(kind, data)` for `nudge`, `presence`, `resync`, `refused` and `connected`. */
 export function subscribe(handler) {
   subscribers.add(handler);
 }
@@ -56,11 +59,11 @@ function hearFromTab(kind, data, at) {
 }
 
 function showConnection(good) {
+  if (good) tell('connected');
   const banner = byId('offline');
   if (!banner) return;
   banner.hidden = good;
   banner.querySelector('span').textContent = good ? '' : words('gone_offline');
-  if (good) tell('connected');
 }
 
 function hello() {
@@ -74,6 +77,7 @@ const listeners = {
   hello,
   nudge: (data) => tellAll('nudge', data),
   hb: () => {},
+  presence: (data) => tellAll('presence', data),
   resync: () => tellAll('resync'),
   bye: () => reopen(500),
 };
@@ -91,7 +95,11 @@ function open() {
       listener(event.data ? JSON.parse(event.data) : {});
     });
   }
-  stream.addEventListener('error', () => reopen(1000));
+  stream.addEventListener('error', () => {
+    // Refused, not broken off: perhaps its person may not listen any more, and the page has to find out.
+    if (stream.readyState === EventSource.CLOSED && failures < 2) tellAll('refused');
+    reopen(1000);
+  });
 }
 
 function warnSoon() {

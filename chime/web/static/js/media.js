@@ -1,11 +1,13 @@
 /** Files and voice notes: the tray, uploading with progress, recording. Fetched by composer.js on first use.
  *
- * Files wait in a tray above the composer until Send; the text becomes the caption of the first. WhatsApp's size limits
- * are said before an upload, the server judges again. Uploads use XMLHttpRequest, since fetch tells no progress.
+ * Files wait in a tray above the composer until Send; the text becomes the caption of the first, or where that cannot
+ * have one a message before it. WhatsApp's size limits are said before an upload, the server judges again. Uploads use
+ * XMLHttpRequest, since fetch tells no progress.
  */
 import { byId, headers, newId, toast, words } from './core.js';
-import { clearComposer, showSendError } from './composer.js';
-import { failBubble, noteOn, openThread, pendingBubble, receive } from './thread.js';
+import { clearComposer, insertText, lastSeen, showSendError, undoable } from './composer.js';
+import { failBubble, noteOn, pendingBubble } from './bubbles.js';
+import { openThread, receive } from './thread.js';
 
 const composer = () => byId('composer');
 let tray = []; // {file, address} of what waits; `address` is a blob: for the thumbnail
@@ -59,30 +61,47 @@ document.addEventListener('chime:thread', () => { drop(tray); showTray(); });
 
 /* Uploading, one after the other */
 
+const LONGEST_CAPTION = 1024;
+
+/** Whether WhatsApp shows such words under this file: none under a sound, and no long ones. */
+const takesCaption = (file, text) => !file.type.startsWith('audio/') && text.length <= LONGEST_CAPTION;
+
 document.addEventListener('chime:compose', (event) => {
   if (!tray.length) return;
-  event.preventDefault();
   const files = tray.map(({ file }) => file);
-  const { text, quoted, quote } = event.detail;
+  const { text, quoted, quote, seen, moment } = event.detail;
   drop(tray);
   showTray();
+  if (text && !takesCaption(files[0], text)) {
+    event.detail.after = (sent) => files.forEach((file) => enqueue({ file, caption: '', quoted: '', quote: '', voice: false, seen, moment, sent }));
+    return;
+  }
+  event.preventDefault();
   clearComposer();
-  files.forEach((file, index) => enqueue({ file, caption: index ? '' : text, quoted: index ? '' : quoted, quote: index ? '' : quote, voice: false }));
+  files.forEach((file, index) => enqueue({ file, caption: index ? '' : text, quoted: index ? '' : quoted, quote: index ? '' : quote, voice: false, seen, moment }));
 });
 
 let uploads = Promise.resolve();
 
-function enqueue({ file, caption, quoted, quote, voice }) {
+/** `sent`: of a text that must arrive before; a file whose text did not leave goes back into the tray. */
+function enqueue({ file, caption, quoted, quote, voice, seen, moment, sent = true }) {
   const client = newId();
   const body = new FormData();
   body.set('client_id', client);
   body.set('caption', caption);
   body.set('quoted_id', quoted);
+  body.set('seen', seen ?? lastSeen());
+  for (const [name, value] of Object.entries(moment ?? {})) body.set(name, value);
   if (voice) body.set('voice', '1');
   body.set('file', file, file.name);
   const bubble = pendingBubble({ client, text: caption, quote, filename: file.name });
-  const item = { url: composer().dataset.files, body, bubble, file, conversation: openThread().dataset.conversation };
-  uploads = uploads.then(() => upload(item));
+  const item = { url: composer().dataset.files, body, bubble, file, client, caption, quoted, quote, moment, conversation: openThread().dataset.conversation };
+  uploads = uploads.then(() => sent).then((ok) => (ok ? upload(item) : takeBack(item)));
+}
+
+function takeBack({ bubble, file, conversation }) {
+  bubble.remove();
+  if (openThread()?.dataset.conversation === conversation) addFiles([file]);
 }
 
 /** Send one file; settles when the server answered or cannot be reached. */
@@ -108,11 +127,16 @@ async function finish(item, request) {
   const { status, responseText: text } = request;
   noteOn(item.bubble, '');
   if (status === 200) {
+    if (item.moment) item.bubble.remove(); // what comes is no bubble but the list of what is for later
     await receive(text, item.conversation);
+    undoable(item.client, { text: item.caption, quoted: item.quoted, quote: item.quote, file: item.file, voice: item.body.has('voice') });
   } else if (status >= 400 && status < 500) {
     item.bubble.remove();
     await showSendError({ status, text });
-    if (openThread()?.dataset.conversation === item.conversation && !item.body.has('voice')) addFiles([item.file]);
+    if (openThread()?.dataset.conversation === item.conversation && !item.body.has('voice')) {
+      addFiles([item.file]);
+      if (item.caption && !byId('text').value) insertText(item.caption);
+    }
   } else {
     failBubble(item.bubble, words('not_sent'), { retry: () => { uploads = uploads.then(() => upload(item)); } });
   }
@@ -173,7 +197,8 @@ function runTimer() {
   timer = setInterval(show, 500);
 }
 
-function keepRecording(blob) {
+/** Show what was recorded, to be heard, sent or thrown away. */
+export function keepRecording(blob) {
   const ending = blob.type.includes('ogg') ? 'ogg' : blob.type.includes('webm') ? 'webm' : 'm4a';
   recording = new File([blob], `voice.${ending}`, { type: blob.type });
   byId('rec-listen').src = URL.createObjectURL(recording);

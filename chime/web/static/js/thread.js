@@ -4,9 +4,11 @@
  * bubble that was shown before the server knew of it (`data-client`), or goes where its time says. So echo, answer and
  * nudge of one message never show it twice.
  */
-import { byId, htmx, morph, send, swap } from './core.js';
+import { byId, htmx, morph, swap, toast, words } from './core.js';
 
 const NEAR_END = 120; // pixels within which a reader counts as being at the end
+const TOGETHER = 300_000; // milliseconds between pictures that were sent as one lot
+const MOST_LINES = 300; // more make a phone slow; what is dropped can be had again
 const FLASH = 2000;
 
 /** The open conversation's element, or null. */
@@ -21,48 +23,27 @@ export const atEnd = () => (byId('scroller')?.scrollTop ?? 0) > -NEAR_END;
 export function scrollToEnd() {
   byId('scroller').scrollTop = 0;
   byId('jump').hidden = true;
+  delete byId('jump').dataset.fresh;
 }
 
 /** The door to later messages; it is there when the thread was opened around an older one. */
-const gap = () => byId('newer');
+export const gap = () => byId('newer');
 
-function flash(item) {
+export function flash(item) {
   item?.scrollIntoView({ block: 'center' });
   item?.classList.add('msg-flash');
   setTimeout(() => item?.classList.remove('msg-flash'), FLASH);
 }
 
+/** The element of what the server says is shown: a message by its id, a note as `n-` and its id. */
+export const lineOf = (shown) => (shown.startsWith('n-') ? shown : `m-${shown}`);
+
 /** Where a thread opens: at the message it was opened for, else at its end. */
 export function showPlace() {
   const thread = openThread();
   if (!thread) return;
-  if (thread.dataset.shown) flash(byId(`m-${thread.dataset.shown}`));
+  if (thread.dataset.shown) flash(byId(lineOf(thread.dataset.shown)));
   else scrollToEnd();
-}
-
-/** Leave the messages around an older one for the newest. What is on its way out stays. */
-async function showEnd() {
-  const thread = openThread();
-  const list = byId('messages');
-  const door = gap();
-  door.remove();
-  const waiting = () => [...list.children].filter((item) => item.dataset.client && item.id === `m-${item.dataset.client}`);
-  const answer = await send(`${thread.dataset.url}/messages`, { method: 'GET' }).catch(() => ({ ok: false }));
-  if (openThread() !== thread) return;
-  const ours = waiting();
-  if (answer.ok) {
-    await swap(list, answer.text);
-    list.append(...ours.filter((item) => !list.querySelector(`[data-client="${CSS.escape(item.dataset.client)}"]`)));
-    thread.dataset.shown = '';
-    const address = new URL(location);
-    address.searchParams.delete('at');
-    address.hash = '';
-    history.replaceState(history.state, '', address);
-    moveTabStop();
-    scrollToEnd();
-  } else {
-    list.insertBefore(door, ours[0] ?? null);
-  }
 }
 
 /** Place every message of a fragment that belongs to `conversation`, if that is still the open one. */
@@ -75,15 +56,47 @@ let seen; // an item in sight while later messages come in below it, and where i
 
 document.addEventListener('htmx:before:swap', ({ detail: { ctx } }) => {
   const item = ctx.sourceElement === gap() && gap()?.previousElementSibling;
-  if (item) seen = { item, top: item.getBoundingClientRect().top };
+  if (item) seen = { item, ctx, top: item.getBoundingClientRect().top };
 });
 
-document.addEventListener('htmx:after:swap', () => {
-  if (seen) byId('scroller').scrollTop += seen.item.getBoundingClientRect().top - seen.top;
-  seen = undefined;
+document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
+  if (seen?.ctx === ctx) { // and not an answer for the list that came in between
+    byId('scroller').scrollTop += seen.item.getBoundingClientRect().top - seen.top;
+    seen = undefined;
+  }
   placeIncoming();
   if (byId('messages')) mendDays(byId('messages'));
+  pairPictures();
+  if ((byId('messages')?.children.length ?? 0) > MOST_LINES) import('./thread_window.js').then(({ trim }) => trim(MOST_LINES));
+  fetchPlayer();
 });
+
+/** The player of voice notes comes with the first one that is shown. */
+function fetchPlayer() {
+  if (document.querySelector('#messages [data-voice]')) import('./voice.js');
+}
+
+document.addEventListener('chime:thread', fetchPlayer);
+document.addEventListener('chime:thread', pairPictures);
+
+/** Pictures alone in their messages that follow each other stand two in a row. */
+function pairPictures() {
+  let run = [];
+  for (const item of [...byId('messages')?.children ?? [], null]) {
+    const last = run.at(-1);
+    const isAlone = item && 'tile' in item.dataset;
+    if (isAlone && last && last.classList.contains('msg-in') === item.classList.contains('msg-in') && timeOf(item) - timeOf(last) < TOGETHER) {
+      run.push(item);
+      continue;
+    }
+    run.forEach((one, place) => {
+      const paired = place < run.length - (run.length % 2);
+      one.classList.toggle('tile-1', paired && place % 2 === 0);
+      one.classList.toggle('tile-2', paired && place % 2 === 1);
+    });
+    run = isAlone ? [item] : [];
+  }
+}
 
 function placeIncoming() {
   const waiting = [...byId('incoming')?.children ?? []];
@@ -91,7 +104,7 @@ function placeIncoming() {
   const stick = atEnd() && !gap();
   const fresh = waiting.filter((item) => place(item));
   if (stick) scrollToEnd();
-  else if (fresh.length) byId('jump').hidden = false;
+  else if (fresh.length) Object.assign(byId('jump'), { hidden: false }).dataset.fresh = '';
   moveTabStop();
   const inbound = fresh.filter((item) => item.classList.contains('msg-in')).length;
   if (inbound && !gap()) document.dispatchEvent(new CustomEvent('chime:inbound', { detail: { count: inbound } }));
@@ -103,11 +116,17 @@ function place(item) {
   const { client } = item.dataset;
   const old = list.querySelector(`[id="${CSS.escape(item.id)}"]`)
     ?? (client && list.querySelector(`[data-client="${CSS.escape(client)}"]`));
+  if (old?.matches('.note') && old.contains(document.activeElement) && old.querySelector('details[open]')) {
+    item.remove(); // somebody writes in it
+    return false;
+  }
   if (!old) {
     if (gap()) item.remove(); // what lies between is not here; `showEnd` will bring both
     else insertByTime(list, item);
     return true;
   }
+  const pending = client && byId(`m-${client}`);
+  if (pending && pending !== old) pending.remove(); // a list that was fetched meanwhile had brought the message itself
   old.id = item.id; // a morph keeps an element only when the ids agree
   const fragment = new DocumentFragment();
   fragment.append(item);
@@ -120,7 +139,10 @@ function place(item) {
   return false;
 }
 
-const timeOf = (item) => Number(item?.dataset.at ?? 0);
+/** What is written in a message, as it is shown. */
+export const textOf = (message) => [...message.querySelectorAll('.bubble .text, .bubble .answer')].map((part) => part.innerText.trim()).join('\n');
+
+export const timeOf = (item) => Number(item?.dataset.at ?? 0);
 
 /** Insert at the place of its time; nearly always that is the end. */
 export function insertByTime(list, item) {
@@ -172,69 +194,55 @@ document.addEventListener('keydown', (event) => {
   next.focus();
 });
 
+/** The menu of a message begins with what WhatsApp said of its price, if it did. */
+document.addEventListener('click', ({ target }) => {
+  const opener = target.closest('[data-message-menu]');
+  if (opener) Object.assign(byId('message-price'), { textContent: opener.closest('.msg').dataset.price ?? '', hidden: !opener.closest('.msg').dataset.price });
+}, true);
+
 document.addEventListener('click', (event) => {
-  if (event.target.closest('#jump')) (gap() ? showEnd : scrollToEnd)();
+  const go = (then) => import('./thread_go.js').then(then, () => toast({ text: words('failed_request'), error: true }));
+  if (event.target.closest('#jump') && !gap()) scrollToEnd();
+  else if (event.target.closest('#jump')) go(({ showEnd }) => showEnd());
   if (event.target.closest('#newer a')) {
     event.preventDefault();
-    showEnd();
+    go(({ showEnd }) => showEnd());
   }
   const quote = event.target.closest('[data-jump]');
   if (!quote) return;
   event.preventDefault();
-  flash(byId(quote.hash.slice(1)));
+  go(({ showLine }) => showLine(quote.hash.slice(1)));
+});
+
+document.addEventListener('click', (event) => {
+  const picture = event.target.closest('[data-view]');
+  if (picture && !event.metaKey && !event.ctrlKey && !event.shiftKey) {
+    event.preventDefault();
+    import('./media_view.js').then(({ view }) => view(picture), () => toast({ text: words('failed_request'), error: true }));
+  }
+  const find = event.target.closest('[data-find]');
+  if (find) import('./thread_find.js').then(({ find: begin }) => begin(find.dataset.find), () => toast({ text: words('failed_request'), error: true }));
+});
+
+/* WhatsApp's marks in the reply */
+
+document.addEventListener('keydown', (event) => {
+  const key = event.key.toLowerCase();
+  const wanted = event.shiftKey ? ['x', 'm'] : ['b', 'i'];
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target.id !== 'text' || !wanted.includes(key)) return;
+  event.preventDefault();
+  import('./format.js').then(({ mark }) => mark(event.target, key));
+});
+
+document.addEventListener('input', (event) => {
+  if (event.target.id === 'text' && /[*_~`]/.test(event.target.value)) import('./format.js').then(({ preview }) => preview(event.target));
 });
 
 document.addEventListener('scroll', (event) => {
-  if (event.target.id === 'scroller' && atEnd() && !gap()) byId('jump').hidden = true;
+  if (event.target.id !== 'scroller') return;
+  const jump = byId('jump');
+  const away = !atEnd() || Boolean(gap());
+  if (away) jump.hidden = false; // says "New messages" only when there are some
+  else jump.hidden = true;
+  if (!away) delete jump.dataset.fresh;
 }, true);
-
-/* Bubbles that exist before the server knows of them */
-
-/** Show what is being sent; `client` becomes the key under which the server's own bubble takes its place. */
-export function pendingBubble({ client, text, quote, filename }) {
-  const list = byId('messages');
-  const item = byId('tpl-out').content.firstElementChild.cloneNode(true);
-  item.id = `m-${client}`;
-  item.dataset.client = client;
-  // Not before anything shown: the demo's clock may be ahead of this machine's.
-  item.dataset.at = String(Math.max(Date.now(), ...[...list.children].slice(-5).map((other) => timeOf(other) + 1)));
-  item.dataset.day = list.dataset.today;
-  item.querySelector('.text').textContent = text;
-  item.querySelector('.text').hidden = !text;
-  item.querySelector('time').textContent = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: 'short' }).format(new Date());
-  if (quote) {
-    item.querySelector('[data-out-quote]').hidden = false;
-    item.querySelector('[data-out-quote] span').textContent = quote;
-  }
-  if (filename) {
-    item.querySelector('[data-out-file]').hidden = false;
-    item.querySelector('.file-name').textContent = filename;
-  }
-  list.append(item);
-  mendDays(list);
-  scrollToEnd();
-  if (gap()) showEnd();
-  return item;
-}
-
-/** Say something in a pending bubble, such as how far its upload is. */
-export function noteOn(item, text) {
-  const note = item.querySelector('[data-out-note]');
-  if (!note) return;
-  note.hidden = !text;
-  note.textContent = text;
-}
-
-/** Turn a pending bubble into a failed one with its ways out. */
-export function failBubble(item, text, { retry, discard }) {
-  const tick = item.querySelector('.tick');
-  noteOn(item, '');
-  tick.hidden = true;
-  item.querySelector('.trouble')?.remove();
-  const trouble = byId('tpl-trouble').content.firstElementChild.cloneNode(true);
-  trouble.querySelector('p').textContent = text;
-  trouble.querySelector('[data-copy]').hidden = !item.querySelector('.text').textContent;
-  trouble.querySelector('[data-out-retry]').addEventListener('click', () => { trouble.remove(); tick.hidden = false; retry(); });
-  trouble.querySelector('[data-out-discard]').addEventListener('click', () => { item.remove(); discard?.(); });
-  item.append(trouble);
-}

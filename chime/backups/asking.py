@@ -1,0 +1,31 @@
+"""Having a backup made now, at the shell."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chime.backups.chores import ask
+from chime.backups.loop import Backups
+from chime.clock import Clock
+from chime.config import Config
+from chime.ids import Ids
+from chime.workspaces import Control, Registry
+
+
+async def backup_now(control: Control, registry: Registry, config: Config, clock: Clock, *,
+                     seconds: float = 60.0) -> bool:
+    """Bring the shelf up to date with everything committed until now: by the appliance when it runs, else here. False
+    when the appliance did not finish in time. Raises Unavailable, OSError."""
+    ids = Ids()
+    backups = Backups(config, control, registry, clock, ids)
+    if await asyncio.to_thread(backups.take_shelf):
+        await backups.once()
+        return True
+    token = ids.token(12)
+    answer = await asyncio.to_thread(ask, backups.shelf, token)
+    deadline = clock.monotonic() + seconds
+    while clock.monotonic() < deadline:
+        if answer.exists() and answer.read_text("ascii") == token:
+            return True
+        await asyncio.sleep(0.2)
+    return False

@@ -1,0 +1,53 @@
+"""Which pieces together make a file as it was at a moment."""
+
+from __future__ import annotations
+
+from chime.backups.pieces import BackupRefused, Name, Piece, Proofs
+from chime.backups.shelf import Place
+
+
+def chosen(names: list[Name], at: int | None) -> list[Name]:
+    """A base and the segments after it, up to the newest state not after `at`: the longest pieces that fit. Empty when
+    there is no base of that time. Raises BackupRefused when one is missing."""
+    in_time = [name for name in names if at is None or name.time_to <= at]
+    bases = [name for name in in_time if name.kind == "base"]
+    if not bases:
+        return []
+    base = max(bases)
+    found, number = [base], base.number_to
+    segments = [name for name in in_time if name.kind != "base"]
+    last = max([name.number_to for name in segments], default=0)
+    by_start: dict[int, Name] = {}
+    for name in sorted(segments):
+        by_start[name.number_from] = name
+    while number < last:
+        following = by_start.get(number + 1)
+        if following is None:
+            raise BackupRefused(f"a piece after number {number} is missing")
+        found.append(following)
+        number = following.number_to
+    return found
+
+
+def opened(place: Place, epoch: str, names: list[Name], proofs: Proofs) -> list[Piece]:
+    """The pieces, proven to follow one another. Raises BackupRefused."""
+    pieces: list[Piece] = []
+    for name in names:
+        piece = place.piece(name, epoch, proofs)
+        if pieces:
+            before = pieces[-1].header
+            if (piece.header.before, piece.header.number_from) != (before.link, before.number_to + 1):
+                raise BackupRefused(f"{name.path.name} does not follow the one before it")
+        pieces.append(piece)
+    return pieces
+
+
+def tags(place: Place, epoch: str, proofs: Proofs) -> dict[int, bytes]:
+    """The last bytes of each page as the newest state of an epoch has it. Raises BackupRefused."""
+    pieces = opened(place, epoch, chosen(place.names(epoch), None), proofs)
+    if not pieces:
+        raise BackupRefused("there is no base yet")
+    found: dict[int, bytes] = {}
+    for piece in pieces:
+        found.update(piece.index)
+    return found

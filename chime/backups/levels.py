@@ -1,0 +1,128 @@
+"""What is kept for how long: every few seconds for two days, every hour for a week, every day for five weeks.
+
+Merging keeps the last version of each page, so an hour or a day is as large as what changed in it. What is thinned out
+is only what a longer piece, which was read again after it was written, stands for; and no base goes that the oldest
+kept moment needs. A longer piece never reaches over a base, so that every base can be gone on from.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from chime.backups.chain import opened
+from chime.backups.pieces import Header, Name, Piece, Proofs, write_piece
+from chime.backups.shelf import Place
+from chime.clock import DAY, HOUR
+from chime.db.following import PAGE
+
+FINE_KEPT = 2 * DAY
+HOURS_KEPT = 7 * DAY
+KEPT = 35 * DAY
+WEEK = 7 * DAY
+# Of pages that are held at a time while pieces are merged: 256 MB.
+MOST_PAGES = 65_536
+_LEVELS = (("segment", "hour", HOUR), ("hour", "day", DAY))
+
+
+def merge(place: Place, proofs: Proofs, now: int) -> int:
+    """Make the hours and days that are over; how many pieces. Raises BackupRefused."""
+    made = 0
+    for epoch in place.epochs():
+        for finer, longer, length in _LEVELS:
+            for group in _groups(place.names(epoch), finer, longer, length, now):
+                made += _merged(place, epoch, proofs, group, longer)
+    return made
+
+
+def _groups(names: list[Name], finer: str, longer: str, length: int, now: int) -> list[list[Name]]:
+    """Neighbours of one stretch of time that is over and has no longer piece yet; none reaches over a base."""
+    done = max([name.number_to for name in names if name.kind == longer], default=0)
+    bases = {name.number_to for name in names if name.kind == "base"}
+    groups: list[list[Name]] = []
+    for name in names:
+        if name.kind != finer or name.number_from <= done:
+            continue
+        if name.time_to // length >= now // length:
+            break
+        last = groups[-1][-1] if groups else None
+        if last is None or last.number_to in bases or last.time_to // length != name.time_to // length:
+            groups.append([])
+        groups[-1].append(name)
+    return groups
+
+
+def _merged(place: Place, epoch: str, proofs: Proofs, names: list[Name], kind: str) -> int:
+    pieces = opened(place, epoch, names, proofs)
+    first, last = pieces[0].header, pieces[-1].header
+    newest = {number: at for at, piece in enumerate(pieces) for number in piece.numbers if number <= last.size}
+    if len(newest) > MOST_PAGES:
+        return 0
+    pages: dict[int, bytes] = {}
+    for at, piece in enumerate(pieces):
+        for numbers, read in piece.pages():
+            for index, number in enumerate(numbers):
+                if newest.get(number) == at:
+                    pages[number] = read[index * PAGE:(index + 1) * PAGE]
+    header = Header(owner=first.owner, file=first.file, epoch=epoch, kind=kind, number_from=first.number_from,
+                    number_to=last.number_to, time_from=first.time_from, time_to=last.time_to, before=first.before,
+                    link=last.link, size=last.size, pages=len(pages), key_version=proofs.current)
+    Piece(write_piece(place.folder / epoch, header, proofs.key(proofs.current, header.name), pages), proofs).check()
+    return 1
+
+
+def thin(place: Place, now: int, *, tight: bool = False) -> int:
+    """Remove what is not kept any more; how many pieces. `tight`: there is little room, so the fine ones go as soon as
+    an hour stands for them."""
+    gone, epochs = 0, place.epochs()
+    for epoch in epochs:
+        names = place.names(epoch)
+        is_newest = epoch == epochs[-1]
+        if not is_newest and _is_over(epochs, epoch, now):
+            gone += len(names)
+            for path in (place.folder / epoch).iterdir():
+                path.unlink()
+            (place.folder / epoch).rmdir()
+            continue
+        for name in _not_kept(names, now, tight=tight):
+            name.path.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
+def _is_over(epochs: list[str], epoch: str, now: int) -> bool:
+    """Whether the one after it began before the oldest kept moment."""
+    following = dict(pairwise(epochs))[epoch]
+    return int(following.partition("-")[0]) < now - KEPT
+
+
+def _not_kept(names: list[Name], now: int, *, tight: bool) -> list[Name]:
+    bases = [name for name in names if name.kind == "base"]
+    kept = _kept_bases(bases, now)
+    if not kept:
+        return []
+    oldest = min(base.number_to for base in kept)
+    out = [base for base in bases if base not in kept]
+    upto = {kind: max([name.number_to for name in names if name.kind == kind], default=0) for kind in ("hour", "day")}
+    for name in names:
+        if name.kind == "base":
+            continue
+        if (name.number_to <= oldest
+                or (name.kind == "segment" and name.number_to <= upto["hour"]
+                    and name.time_to < now - (HOUR if tight else FINE_KEPT))
+                or (name.kind == "hour" and name.number_to <= upto["day"] and name.time_to < now - HOURS_KEPT)):
+            out.append(name)
+    return out
+
+
+def _kept_bases(bases: list[Name], now: int) -> list[Name]:
+    """Those of a week, then the first of each week; always the newest, and the one the oldest kept moment needs."""
+    old = [base for base in bases if base.time_to < now - KEPT]
+    kept, weeks = old[-1:], set()
+    for base in bases:
+        if base.time_to < now - KEPT:
+            continue
+        week = base.time_to // WEEK
+        if base.time_to >= now - WEEK or week not in weeks or base == bases[-1]:
+            kept.append(base)
+        weeks.add(week)
+    return kept

@@ -1,0 +1,85 @@
+"""One writer of a file: what it does on the loop never waits there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from chime.db import DatabaseFile, Key
+from chime.db.connection import open_connection
+
+KEY = Key(bytes(range(32)))
+
+
+@pytest_asyncio.fixture
+async def file(tmp_path: Path) -> AsyncIterator[DatabaseFile]:
+    connection = open_connection(tmp_path / "a.db", KEY, writes=True, create=True)
+    connection.execute("CREATE TABLE word (text TEXT)")
+    connection.close()
+    found = await DatabaseFile.open(tmp_path / "a.db", KEY)
+    yield found
+    await found.close()
+
+
+async def write(file: DatabaseFile, word: str) -> None:
+    async with file.transaction() as tx:
+        await tx.execute("INSERT INTO word (text) VALUES (?)", word)
+
+
+@pytest.fixture
+def other(file: DatabaseFile) -> Any:
+    """Another process, as far as SQLite can tell."""
+    connection = open_connection(file.path, KEY, writes=True)
+    yield connection
+    connection.close()
+
+
+async def test_a_file_that_another_process_writes_is_waited_for_beside_the_loop(
+    file: DatabaseFile, other: Any,
+) -> None:
+    await write(file, "first")
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(write(file, "second"))
+    longest, last = 0.0, asyncio.get_running_loop().time()
+    for _ in range(60):
+        await asyncio.sleep(0.005)
+        now = asyncio.get_running_loop().time()
+        longest, last = max(longest, now - last), now
+    assert not writing.done() and longest < 0.25, "the loop went on"
+    other.execute("INSERT INTO word (text) VALUES ('theirs')")
+    other.execute("COMMIT")
+    await writing
+    await write(file, "third")
+    assert await file.rows("SELECT text FROM word ORDER BY rowid") == [
+        ("first",), ("theirs",), ("second",), ("third",)]
+
+
+async def test_the_log_is_emptied_as_soon_as_a_reader_is_done(file: DatabaseFile, other: Any) -> None:
+    await write(file, "first")
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM word").fetchall()
+    await write(file, "second")
+    emptying = asyncio.create_task(file.empty_log())
+    await asyncio.sleep(0.2)
+    assert not emptying.done(), "it waits, and not on the loop"
+    other.execute("COMMIT")
+    assert await emptying
+    assert (file.path.parent / "a.db-wal").stat().st_size == 0
+
+
+async def test_what_is_given_up_while_it_waits_leaves_nothing(file: DatabaseFile, other: Any) -> None:
+    await write(file, "first")
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(write(file, "given up"))
+    await asyncio.sleep(0.1)
+    writing.cancel()
+    other.execute("COMMIT")
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await write(file, "third")
+    assert await file.rows("SELECT text FROM word ORDER BY rowid") == [("first",), ("third",)]
