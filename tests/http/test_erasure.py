@@ -17,6 +17,7 @@ from chime.inbound.replay import replay
 from chime.simulator import write
 from tests.http.data_setup import SETTINGS, ask, decide, newest, standing
 from tests.http.inbox_setup import Talk, indexed, rows, talk
+from tests.support.files import contents
 from tests.support.raw_pages import found_in
 from tests.support.webhook_bodies import Customer, body, inbound, seconds, take, text
 from tests.support.world import ACME_NUMBER, World, running_world
@@ -92,9 +93,9 @@ async def traces(world: World, wanted: tuple[bytes, ...]) -> set[bytes]:
     found: set[bytes] = set()
     for name, key in keys.items():
         found |= found_in(folder / name, key, wanted)
-    for path in folder.rglob("*"):
-        if path.is_file() and path.name not in keys:
-            found |= {needle for needle in wanted if needle in path.read_bytes()}
+    for path, content in contents(folder).items():
+        if path.name not in keys:
+            found |= {needle for needle in wanted if needle in content}
     return found
 
 

@@ -9,13 +9,13 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from pathlib import Path
 
 from chime.ids import is_id
 from chime.security.permissions import OPERATOR
 from chime.workspaces.keys import Purpose
 from chime.workspaces.rotation import Rotator, ask
 from tests.support.canaries import FILE, day
+from tests.support.files import contents
 from tests.support.world import World
 
 
@@ -45,18 +45,9 @@ async def test_no_file_shows_a_word_a_name_a_number_or_a_secret(world: World) ->
     look(world, secrets)
 
 
-def contents(world: World) -> dict[Path, bytes]:
-    """Every file there is. The process goes on: what it renamed or removed while we read is not there to be read."""
-    found = {}
-    for path in sorted(world.data_dir.rglob("*")):
-        with suppress(FileNotFoundError, IsADirectoryError):
-            found[path] = path.read_bytes()
-    return found
-
-
 def look(world: World, secrets: dict[str, str]) -> None:
     """At every byte of every file, and for every key of the installation as it is in memory."""
-    found = contents(world)
+    found = contents(world.data_dir)
     assert {"control.db", "control.db-wal", "queue.db", "workspace.db", "workspace.db-wal", "journal.db",
             "journal.db-wal"} <= {path.name for path in found}
     kept = [path for path in found if "media" in path.parts and "workspaces" in path.parts]
@@ -78,7 +69,7 @@ def look(world: World, secrets: dict[str, str]) -> None:
             assert base64.b64encode(key) not in content, path.name
     # And nobody else on the machine may look at all.
     loose = {}
-    for path in world.data_dir.rglob("*"):
+    for path in {place for file in found for place in (file, *file.parents) if world.data_dir in place.parents}:
         with suppress(FileNotFoundError):
             mode = path.stat().st_mode
             if stat.S_IMODE(mode) != (0o700 if stat.S_ISDIR(mode) else 0o600):

@@ -12,6 +12,7 @@ from chime.clock import DAY, HOUR, MINUTE, rfc3339
 from chime.inbox.actions import move_threads
 from tests.http.inbox_setup import Talk, rows, stock_templates, talk, until, without_script
 from tests.http.test_queues import listed, sweep
+from tests.support.files import paths
 from tests.support.world import World
 
 HTMX = {"HX-Request": "true"}
@@ -174,7 +175,7 @@ async def test_cancelled_undone_and_forgotten(world: World) -> None:
         assert workspace.files.size(media_id) > 0
         await pass_an_hour(world)
         assert await waiting(said) == [] and not await workspace.db.value("SELECT 1 FROM media WHERE id = ?", media_id)
-        assert not [path for path in world.data_dir.rglob(f"*{media_id}*")]
+        assert not [path for path in paths(world.data_dir) if media_id in path.name]
     assert not await said.sent()
 
 

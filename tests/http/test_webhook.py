@@ -19,6 +19,7 @@ from chime.db import Key, open_connection
 from chime.security.signatures import signature
 from chime.simulator import Number
 from tests.http.inbox_setup import indexed
+from tests.support.files import contents
 from tests.support.webhook_bodies import (
     DANA,
     Customer,
@@ -50,12 +51,13 @@ STRANGE_NUMBER = Number(phone_number_id="811222333444555", waba_id="877001122334
 LARGEST = 4 * 1024 * 1024
 
 
-def contents(world: World) -> dict[str, str]:
+def state(world: World) -> dict[str, str]:
     """The bytes of every file that holds something. The index of a WAL moves when it is read; the queue's file is
-    written by the minute's sweep and is asked for its length instead."""
-    found = {str(path.relative_to(world.data_dir)): hashlib.sha256(path.read_bytes()).hexdigest()
-             for path in sorted(world.data_dir.rglob("*"))
-             if path.is_file() and not path.name.endswith("-shm") and not path.name.startswith("queue.db")}
+    written by the minute's sweep and is asked for its length instead; the backup follows the files by seconds."""
+    found = {str(place): hashlib.sha256(content).hexdigest()
+             for path, content in contents(world.data_dir).items()
+             if (place := path.relative_to(world.data_dir)).parts[0] != "backups"
+             and not path.name.endswith("-shm") and not path.name.startswith("queue.db")}
     return found | {"nudges": str(world.services.queue.waiting())}
 
 
@@ -63,7 +65,7 @@ async def at_rest(world: World) -> dict[str, str]:
     """The same once what a start brings about is over: the first sweep, retention, the trail's first signature."""
     before: dict[str, str] = {}
     async with asyncio.timeout(30):
-        while (now := contents(world)) != before:
+        while (now := state(world)) != before:
             before = now
             await asyncio.sleep(1)
             await world.settle()
@@ -130,7 +132,7 @@ async def test_what_is_not_signed_by_the_app_is_refused_and_leaves_no_trace(worl
         assert answer.status_code == 401, headers
     assert (await post(world, raw, signed(raw), "/webhooks/whatsapp/nosuchapp")).status_code == 401
     await world.settle()
-    assert contents(world) == before
+    assert state(world) == before
     assert json.loads(await journalled(world, world.acme)) == event
 
 
@@ -145,7 +147,7 @@ async def test_what_is_signed_but_no_body_of_ours_is_refused_and_leaves_no_trace
             assert answer.status_code == 405, method
             assert answer.headers["allow"] == "GET, POST"
     await world.settle()
-    assert contents(world) == before
+    assert state(world) == before
 
 
 async def test_a_body_over_four_megabytes_is_refused_before_it_is_read(world: World) -> None:

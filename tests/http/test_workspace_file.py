@@ -35,6 +35,7 @@ from tests.http.moving_setup import (
     stored_files,
 )
 from tests.http.people_setup import id_of
+from tests.support.files import contents
 from tests.support.processes import CHIME, run
 from tests.support.webhook_bodies import Customer, body, inbound
 from tests.support.webhook_bodies import text as said
@@ -225,11 +226,9 @@ async def test_nothing_is_imported_over_and_what_was_erased_stays_so(world: Worl
     await erase_workspace(config_of(world), "Acme", name="Acme")
     services = world.services
     await Closing(services.control, services.registry, services.clock, services.hub.end_streams_in).look()
-    left = [path for path in world.data_dir.rglob("*") if path.is_file()]
-    for path in left:
+    for path, content in contents(world.data_dir).items():
         place = path.relative_to(world.data_dir)
         assert world.acme.workspace_id not in place.parts or place.parts[0] == "backups", place
-        content = path.read_bytes()
         assert b"canary" not in content and b"14155550101" not in content, path
     with pytest.raises(Conflict, match="erased here"):
         await imported(config_of(world), file)

@@ -14,6 +14,7 @@ from chime.workspaces import Control, Registry, create_control, create_workspace
 from chime.workspaces.keys import Purpose
 from chime.workspaces.rotation import old_in_control, old_in_workspace
 from chime.workspaces.workspace import WEBHOOK_BODY
+from tests.support.files import paths
 
 OLD_MASTER = bytes(range(1, 33))
 NEW_MASTER = bytes(range(101, 133))
@@ -111,4 +112,4 @@ async def old_anywhere(control: Control, registry: Registry) -> int:
 
 def left_over(data_dir: Path) -> list[str]:
     """Files that only a rotation under way needs."""
-    return [path.name for path in data_dir.rglob("*") if ".rekeyed" in path.name or path.name.endswith(".new")]
+    return [path.name for path in paths(data_dir) if ".rekeyed" in path.name or path.name.endswith(".new")]
