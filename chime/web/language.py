@@ -72,7 +72,7 @@ class Reader:
         self.locale = locale(locale_name)
         self.zone = zone(zone_name)
         self.now = now
-        self._today = self._local(now).toordinal()
+        self.today = self._local(now).toordinal()
 
     def _local(self, at: int) -> datetime:
         return datetime.fromtimestamp(at / 1000, self.zone)
@@ -85,7 +85,7 @@ class Reader:
     def day_label(self, at: int) -> str:
         """Today, Yesterday, a weekday of the last week, else the date."""
         ordinal = self._local(at).toordinal()
-        days = self._today - ordinal
+        days = self.today - ordinal
         if days == 0:
             return catalogue(self.locale.language).gettext("Today")
         if days == 1:
@@ -95,7 +95,7 @@ class Reader:
     def short_when(self, at: int) -> str:
         """As lists show it: the time today, the weekday this week, else the date."""
         ordinal = self._local(at).toordinal()
-        days = self._today - ordinal
+        days = self.today - ordinal
         if days <= 0:
             return self.clock_time(at)
         return _date(self.locale, ordinal, "EEE" if days < 7 else "d MMM")
@@ -110,7 +110,7 @@ class Reader:
     def soon(self, at: int) -> str:
         """A coming moment as people say it: the time today, a weekday with it within the week, else the date too."""
         local = self._local(at)
-        days, clock = local.toordinal() - self._today, self.clock_time(at)
+        days, clock = local.toordinal() - self.today, self.clock_time(at)
         if days == 0:
             return clock
         if 0 < days < 7:

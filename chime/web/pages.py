@@ -10,7 +10,7 @@ import asyncio
 import functools
 import gzip
 import re
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from functools import lru_cache
 from gettext import NullTranslations
@@ -30,6 +30,7 @@ from chime.clock import Clock, rfc3339
 from chime.ids import Ids
 from chime.phone import Phone, shown_text
 from chime.security.crypto import mac, same
+from chime.security.permissions import Permission
 from chime.web.compiled_templates import CompiledTemplates
 from chime.web.language import Reader, catalogue
 from chime.web.settings import Section, shown
@@ -47,9 +48,12 @@ _FORMATS = (  # WhatsApp's marks, as its own clients show them
     (re.compile(r"(?<![\w_])_(?=\S)([^_\n]+?)(?<=\S)_(?![\w_])"), r"<em>\1</em>"),
     (re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), r"<s>\1</s>"),
 )
+_PHONE = "/simulator/phone/fragment"
 _CALLED = frozenset({FunctionType, MethodType, BuiltinMethodType})
-MOST_ICONS = 2_000
+MOST_DRAWN = 1_000
 _icons: dict[Any, str] = {}
+_rows: dict[Any, str] = {}
+_SPECIAL = re.compile("[&<>'\"]")
 _MARKS = re.compile(r"[`*_~]")
 # For whom the page being rendered is. Macros of other files see no variables of the page, so it can't travel there.
 _reader: ContextVar[Reader] = ContextVar("reader")
@@ -58,8 +62,9 @@ _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]']")
 
 class _Context(Context):
     """Jinja's own asks every callable four times what it wants to be told, at each of the 2,000 calls a thread makes.
-    A macro wants the evaluation context, a function that is not marked nothing; the rest goes the long way. An icon
-    that was drawn before is the same again: there are two hundred in a thread."""
+    A macro wants the evaluation context, a function that is not marked nothing; the rest goes the long way. What is
+    drawn from nothing but what it is given is drawn once: there are two hundred icons in a thread, and the rows of a
+    list are the same for everybody who looks at it, but for those that just changed."""
 
     def call(self, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         kind = type(called)
@@ -69,23 +74,43 @@ class _Context(Context):
         kwargs.pop("_loop_vars", None)
         if kind is not Macro:
             return called(*args, **kwargs)
-        return self._icon(called, args, kwargs) if called.name == "icon" else called(self.eval_ctx, *args, **kwargs)
+        if called.name == "icon":
+            return self._once(_icons, None, called, args, kwargs)
+        if called.name == "row":  # its texts are of a language, as the macro is; its times of a zone and a day
+            reader = _reader.get()
+            return self._once(_rows, (called, reader.zone, reader.today), called, args, kwargs)
+        return called(self.eval_ctx, *args, **kwargs)
 
-    def _icon(self, macro: Macro, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        given = (*args, *kwargs.items())
+    def _once(self, drawn: dict[Any, str], when: Any, macro: Macro, args: tuple[Any, ...],
+              kwargs: dict[str, Any]) -> str:
         # With the types: a label that is Markup equals a text that still has to be escaped.
-        place = (given, tuple(map(type, args)), tuple(map(type, kwargs.values())))
-        drawn = _icons.get(place)
-        if drawn is None:
-            if len(_icons) >= MOST_ICONS:
-                _icons.clear()
-            drawn = _icons[place] = macro(self.eval_ctx, *args, **kwargs)
-        return drawn
+        place = (when, args, tuple(map(type, args)), *kwargs.items(), *map(type, kwargs.values()))
+        found = drawn.get(place)
+        if found is None:
+            if len(drawn) >= MOST_DRAWN:
+                drawn.clear()
+            found = drawn[place] = macro(self.eval_ctx, *args, **kwargs)
+        return found
+
+
+def _written(value: Any) -> str:
+    """A value as a template writes it. `markupsafe.escape` makes a Markup of every text, 14 for each row of a list,
+    only for it to be joined to the rest."""
+    kind = type(value)
+    if kind is Markup or (kind is str and _SPECIAL.search(value) is None):
+        return value  # type: ignore[no-any-return]
+    return str(value) if kind is int else escape(value)
 
 
 class _Template(Template):
     """A file of macros is made ready once. Jinja's own compares all the names that each of its readers knows with its
     own first, at every import; ours are the environment's, the same for all."""
+
+    @classmethod
+    def _from_namespace(cls, environment: Environment, namespace: MutableMapping[str, Any],
+                        globals: MutableMapping[str, Any]) -> Template:
+        namespace["escape"] = _written
+        return super()._from_namespace(environment, namespace, globals)
 
     def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
         return super()._get_default_module()
@@ -98,9 +123,11 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Demo(msgspec.Struct, frozen=True):
-    """Set when this is a demo: where the simulated customer's phone is."""
+    """Set when this is a demo, or the practice workspace: where the simulated customer's phone is, if the reader may
+    see it."""
 
     phone_url: str
+    is_practice: bool = False
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -151,10 +178,12 @@ class Pages:
         self._has_space = has_space
         self._csrf_key = csrf_key
         self._provider = provider
-        self._demo = Demo("/simulator/phone/fragment") if demo else None
+        self._demo = Demo(_PHONE) if demo else None
         self._environments: dict[str, Environment] = {}
         self.failing: Callable[[str], int] = lambda workspace_id: 0
         """How many checks of a workspace fail; the doctor's word"""
+        self.practises_in: Callable[[str], bool] = lambda workspace_id: False
+        """Whether a workspace's WhatsApp is simulated; the practice's word"""
 
     def csrf_token(self, session_id: str) -> str:
         """A token for a session's forms; another one on every page, because pages are compressed and a secret that
@@ -204,12 +233,17 @@ class Pages:
             user=Person(identity.actor.id or "", identity.actor.name, identity.email),
             workspace=workspace, workspaces=identity.workspaces,
             csrf_token=self.csrf_token(identity.session_id), theme=theme if theme in ("light", "dark") else "system",
-            base=f"/w/{workspace.slug}" if workspace else "", demo=self._demo,
+            base=f"/w/{workspace.slug}" if workspace else "", demo=self._demo or self._practice(identity),
             permissions=frozenset(permission.value for permission in identity.actor.permissions),
             locale=identity.locale, direction=Reader(identity.locale, "", now).locale.character_order[:3].replace(
                 "lef", "ltr").replace("rig", "rtl"), now=now, build=self._static.build, live=self._live_position(),
             has_space=self._has_space(), support=identity.support, support_waiting=identity.support_waiting,
             failing=self.failing(workspace.id) if workspace else 0)
+
+    def _practice(self, identity: Identity) -> Demo | None:
+        if identity.workspace is None or not self.practises_in(identity.workspace.id):
+            return None
+        return Demo(_PHONE if identity.actor.may(Permission.INSTALLATION) else "", is_practice=True)
 
     def _environment(self, language: str) -> Environment:
         if language not in self._environments:

@@ -67,9 +67,9 @@ BOMB = packed(7, (2, b" " * 40_000_000 + b"<</Type/Pages/Count 3>>"))
     HEAD + PLAIN + (b"2 0 obj<</Type/Pages" + b" " * 200_000 + b">>") * 20], ids=[
     "bomb", "many places", "far apart", "many streams", "a long number", "large objects"])
 def test_what_is_made_to_keep_us_busy_does_not(content: bytes) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     page_count(content)
-    assert time.monotonic() - began < 3
+    assert time.thread_time() - began < 3
 
 
 def test_a_bomb_has_no_count() -> None:

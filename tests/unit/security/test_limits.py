@@ -269,7 +269,7 @@ def test_decisions_are_cheap() -> None:
 
     limiter = RateLimiter(time.monotonic, factor=1_000)
     calls = limits.API.of("key"), limits.ADDRESS.of("192.0.2.1"), limits.WORKSPACE.of("acme")
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for _ in range(5_000):
         limiter.take(*calls)
-    assert (time.perf_counter() - begun) / 5_000 < 0.001
+    assert (time.thread_time() - begun) / 5_000 < 0.001

@@ -136,8 +136,8 @@ async def test_ssrf_6_what_a_person_is_told_does_not_depend_on_what_is_inside() 
     finally:
         open_port.close()
     assert not seen
-    every = sorted(second for seconds in took.values() for second in seconds)
-    assert every[0] >= 0.14 and every[-1] < 0.3
+    # The quickest of each kind: a busy machine may be late with any one of them.
+    assert all(0.14 <= min(seconds) < 0.3 for seconds in took.values())
 
 
 async def test_what_a_person_is_told_of_an_answer_is_its_class() -> None:
