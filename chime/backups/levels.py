@@ -7,10 +7,11 @@ kept moment needs. A longer piece never reaches over a base, so that every base 
 
 from __future__ import annotations
 
+from array import array
 from itertools import pairwise
 
 from chime.backups.chain import opened
-from chime.backups.pieces import Header, Name, Piece, Proofs, write_piece
+from chime.backups.pieces import Header, Name, Piece, PieceWriter, Proofs
 from chime.backups.shelf import Place
 from chime.clock import DAY, HOUR
 from chime.db.following import PAGE
@@ -19,8 +20,6 @@ FINE_KEPT = 2 * DAY
 HOURS_KEPT = 7 * DAY
 KEPT = 35 * DAY
 WEEK = 7 * DAY
-# Of pages that are held at a time while pieces are merged: 256 MB.
-MOST_PAGES = 65_536
 _LEVELS = (("segment", "hour", HOUR), ("hour", "day", DAY))
 
 
@@ -52,21 +51,31 @@ def _groups(names: list[Name], finer: str, longer: str, length: int, now: int) -
 
 
 def _merged(place: Place, epoch: str, proofs: Proofs, names: list[Name], kind: str) -> int:
+    """A few pages are in hand at a time, however much changed: which piece has the last version of each is known from
+    their indexes before."""
     pieces = opened(place, epoch, names, proofs)
     first, last = pieces[0].header, pieces[-1].header
-    newest = {number: at for at, piece in enumerate(pieces) for number in piece.numbers if number <= last.size}
-    if len(newest) > MOST_PAGES:
-        return 0
-    pages: dict[int, bytes] = {}
-    for at, piece in enumerate(pieces):
-        for numbers, read in piece.pages():
-            for index, number in enumerate(numbers):
-                if newest.get(number) == at:
-                    pages[number] = read[index * PAGE:(index + 1) * PAGE]
+    newest = array("I", bytes(array("I").itemsize * (last.size + 1)))  # counted from one
+    for at, piece in enumerate(pieces, 1):
+        for number in piece.numbers:
+            if number <= last.size:
+                newest[number] = at
     header = Header(owner=first.owner, file=first.file, epoch=epoch, kind=kind, number_from=first.number_from,
                     number_to=last.number_to, time_from=first.time_from, time_to=last.time_to, before=first.before,
-                    link=last.link, size=last.size, pages=len(pages), key_version=proofs.current)
-    Piece(write_piece(place.folder / epoch, header, proofs.key(proofs.current, header.name), pages), proofs).check()
+                    link=last.link, size=last.size, pages=len(newest) - newest.count(0), key_version=proofs.current)
+    writer = PieceWriter(place.folder / epoch, header, proofs.key(proofs.current, header.name))
+    try:
+        for at, piece in enumerate(pieces, 1):
+            for numbers, read in piece.pages():
+                places = [index for index, number in enumerate(numbers)
+                          if number <= last.size and newest[number] == at]
+                writer.add([numbers[index] for index in places],
+                           b"".join([read[index * PAGE:(index + 1) * PAGE] for index in places]))
+        path = writer.finish()
+    except BaseException:
+        writer.give_up()
+        raise
+    Piece(path, proofs).check()
     return 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,23 @@ def test_hours_and_days_keep_the_last_of_each_page(tmp_path: Path) -> None:
     names = chosen(place.names(EPOCH), None)
     assert [name.kind for name in names] == ["base", "day", "day", "day"]
     assert opened(place, EPOCH, names, PROOFS)
+
+
+def test_merging_holds_a_few_pages_however_many_changed(tmp_path: Path) -> None:
+    place = Shelf(tmp_path).place("acme", "workspace.db")
+    _write(place, 0, START, {number: _page(0) for number in range(1, 5)}, kind="base")
+    for number in range(1, 31):
+        pages = {page: _page(number) for page in range(number * 256, number * 256 + 512)}  # half of them once more
+        _write(place, number, START + number * MINUTE, pages, size=10_000)
+    tracemalloc.start()
+    try:
+        assert merge(place, PROOFS, START + 3 * HOUR) == 1
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    (hour,) = [Piece(name.path, PROOFS) for name in place.names(EPOCH) if name.kind == "hour"]
+    assert sorted(hour.numbers) == list(range(256, 256 * 32))
+    assert most < hour.bytes / 4
 
 
 def _ages(place: Place, kind: str, now: int) -> list[int]:
