@@ -76,7 +76,7 @@ class _Context(Context):
             return called(*args, **kwargs)
         if called.name == "icon":
             return self._once(_icons, None, called, args, kwargs)
-        if called.name == "row":  # its texts are of a language, as the macro is; its times of a zone and a day
+        if called.name == "conversation_row":  # its texts are of a language, as the macro is; its times of a zone and a day
             reader = _reader.get()
             return self._once(_rows, (called, reader.zone, reader.today), called, args, kwargs)
         return called(self.eval_ctx, *args, **kwargs)

@@ -27,7 +27,7 @@ ROW: dict[str, Any] = {
     "id": "01m8", "at": NOON, "address": "/w/acme/inbox/01m8?v=all&at=1", "doubted": "", "title": "Bob <b>", "sign": "",
     "is_deleted": False, "text": "Is the \"blue\" one in stock?", "kind": "text", "is_unread": True,
     "is_selected": False, "is_pinned": False, "more": "", "when": NOON}
-CALL = "{% from 'inbox/_row.html' import row %}{{ row(" + ", ".join(ROW) + ") }}"
+CALL = "{% from 'inbox/_row.html' import conversation_row %}{{ conversation_row(" + ", ".join(ROW) + ") }}"
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.binary(), st.dates(),
@@ -89,5 +89,12 @@ def test_nothing_in_a_row_asks_who_reads_it() -> None:
     """A row is drawn for whoever comes first, so masking is done before: a filter that looks at the reader's rights
     would show one person's sight to the next."""
     source = resources.template_source("inbox/_row.html") or ""
-    assert "macro row(" in source
+    assert "macro conversation_row(" in source
     assert re.findall(r"\|\s*(\w+)", source) == ["initials", "known_as", "to_the_minute", "full_when", "short_when"]
+
+
+@pytest.mark.parametrize("name", ["icon", "conversation_row"])
+def test_what_is_drawn_once_has_its_name_for_itself(name: str) -> None:
+    """Macros are known by their names: another of the same name would be drawn once as well."""
+    sources = [resources.template_source(file) or "" for file in resources.template_names()]
+    assert sum(len(re.findall(rf"macro\s+{name}\(", source)) for source in sources) == 1
