@@ -39,7 +39,6 @@ from chime.approvals import api as approval_api
 from chime.approvals import pages as approval_pages
 from chime.audit import api as audit_api
 from chime.audit import pages as audit_pages
-from chime.backups import Backups
 from chime.channels import api as channel_api
 from chime.channels import credential_pages as channel_credential_pages
 from chime.channels import jobs as channel_jobs
@@ -59,7 +58,7 @@ from chime.erasure import retention_pages
 from chime.errors import NotFound, Unavailable
 from chime.exports import api as export_api
 from chime.exports import pages as export_pages
-from chime.first_run import address_pages, welcome_pages
+from chime.first_run import address_pages, delivery_pages, welcome_pages
 from chime.floor import routes as floor_routes
 from chime.handover import pages as handover_pages
 from chime.help import pages as help_pages
@@ -80,12 +79,13 @@ from chime.message_templates import jobs as template_jobs
 from chime.notifications import jobs as notification_jobs
 from chime.notifications import routes as notification_routes
 from chime.palette import pages as palette_pages
+from chime.practice import pages as practice_pages
 from chime.prices import routes as price_routes
 from chime.quick_replies import api as quick_reply_api
 from chime.quick_replies import composer_pages as quick_reply_composer_pages
 from chime.quick_replies import pages as quick_reply_pages
 from chime.restores import routes as restore_routes
-from chime.restores.appliance import restorer
+from chime.restores.appliance import kept_by, restorer
 from chime.routing import api as routing_api
 from chime.routing import availability_pages, presence
 from chime.routing import pages as routing_pages
@@ -129,7 +129,7 @@ if TYPE_CHECKING:
 FEATURES: tuple[tuple[str, list[Any]], ...] = (
     ("health and static files", [*health.ROUTES, show_static_file]),
     ("trust page", trust_pages.ROUTES),
-    ("after the first run", [*welcome_pages.ROUTES, *address_pages.ROUTES]),
+    ("after the first run", [*welcome_pages.ROUTES, *delivery_pages.ROUTES, *address_pages.ROUTES]),
     ("accounts: sign in, sign out", account_routes.SIGN_IN),
     ("accounts: a person's own pages", account_routes.OWN_PAGES),
     ("accounts: signing in with a provider", account_routes.PROVIDER),
@@ -139,7 +139,7 @@ FEATURES: tuple[tuple[str, list[Any]], ...] = (
     ("accounts: API keys", account_routes.API_KEYS),
     ("accounts: erasing a workspace", account_routes.WORKSPACE_ERASURE),
     ("installation: keys", account_routes.INSTALLATION_KEYS),
-    ("installation: workspaces and the machine", console_pages.ROUTES),
+    ("installation: workspaces and the machine", [*console_pages.ROUTES, *practice_pages.ROUTES]),
     ("channels: numbers and their credentials", [*channel_pages.ROUTES, *channel_credential_pages.ROUTES]),
     ("doctor: of the installation, of a workspace's numbers", [*doctor_pages.ROUTES, *connection_pages.ROUTES]),
     ("inbox: conversations", inbox_routes.CONVERSATIONS),
@@ -272,8 +272,8 @@ async def _sweep(control: Control, registry: Registry, runner: Runner) -> None:
     """Once a minute: what is due in the open workspaces; in all of them when they are few, else now and then."""
     runner.sweeps += 1
     active = [row.id for row in await control.workspaces() if row.state == "active"]
-    few = len(active) <= MOST_OPEN
-    await runner.sweep(active if few or runner.sweeps % SWEEP_ALL_EVERY == 0 else registry.open_ids)
+    everywhere = runner.swept and (len(active) <= MOST_OPEN or runner.sweeps % SWEEP_ALL_EVERY == 0)
+    await runner.sweep(active if everywhere else registry.open_ids)
 
 
 def create_app(services: Services, *, simulator: Simulator | None = None) -> Litestar:
@@ -292,10 +292,7 @@ def create_app(services: Services, *, simulator: Simulator | None = None) -> Lit
     handlers: list[Any] = []
     for _, routes in FEATURES:
         handlers += routes
-    if simulator is not None:
-        from chime.simulator import routes as simulator_routes
-
-        handlers += simulator_routes(simulator)
+    handlers += practice_pages.phone_routes(simulator)
     app = Application(
         route_handlers=handlers,
         guards=[guard],
@@ -315,8 +312,9 @@ def create_app(services: Services, *, simulator: Simulator | None = None) -> Lit
     )
     # Around the router and no middleware of it: Litestar answers unknown paths and methods outside of those.
     app.asgi_handler = webhooks.before(proxies.before(secured(services.ids)(sound_hosts(app.asgi_handler))))
-    app.state.backups = Backups(services.config, services.control, services.registry, services.clock, services.ids)
+    app.state.backups = kept_by(services)
     app.state.gauges.append(app.state.backups.gauges)
+    app.state.practice = practice_pages.practice_of(services, app)
     app.state.trust = trust_pages.trust_of(services, app)
     app.state.doctor = doctor_pages.doctor_of(services, app)
     app.state.gauges += [app.state.trust.gauges, app.state.doctor.gauges]
@@ -354,6 +352,7 @@ async def _running(services: Services, simulator: Simulator | None, app: Litesta
         services.supervisor.run("backups", app.state.backups.run)
         services.supervisor.run("closed workspaces", Closing(
             services.control, services.registry, services.clock, services.hub.end_streams_in).watch)
+        services.supervisor.run("practice", app.state.practice.run)
         services.supervisor.run("restores", restorer(services, apply).watch)
         services.supervisor.run("first sweep", _first_sweep(services))
         try:
@@ -365,13 +364,13 @@ async def _running(services: Services, simulator: Simulator | None, app: Litesta
 
 def _first_sweep(services: Services) -> Callable[[], Any]:
     async def sweep() -> None:
-        active = [row.id for row in await services.control.workspaces() if row.state == "active"]
-        for workspace_id in active:
+        for workspace_id in [row.id for row in await services.control.workspaces() if row.state == "active"]:
             # Files that are away must not hold up the other workspaces; the sweep below says which they are.
             with suppress(NotFound, Unavailable):
                 async with services.registry.use(workspace_id) as workspace:
                     await inbox_jobs.forget_claims(workspace, services.clock)
-        await services.runner.sweep(active)
+            await services.runner.sweep([workspace_id])
+        services.runner.swept = True
 
     return sweep
 

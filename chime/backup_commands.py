@@ -13,7 +13,7 @@ from chime.backups import Checked, Item
 from chime.clock import Clock, from_rfc3339
 from chime.config import Config
 from chime.errors import Conflict, Invalid, NotFound, StartRefused
-from chime.restores import Copy, Restore, Restorer
+from chime.restores import Copy, Restore, Restorer, trial_checks
 from chime.restores.box import BoxItem, go_live, read_master, restore_box
 from chime.security.permissions import OPERATOR
 from chime.setup import keys_of, named_workspace, opened
@@ -30,7 +30,7 @@ Tell = Callable[[str], None]
 async def back_up(config: Config) -> bool:
     """Have everything that was committed until now on the shelf; False when that takes too long."""
     async with opened(config) as (control, registry):
-        return await backups.backup_now(control, registry, config, Clock())
+        return await backups.backup_now(control, registry, config, Clock(), checks=trial_checks(control))
 
 
 def listed(config: Config) -> list[Item]:
@@ -41,23 +41,23 @@ async def verified(config: Config, workspace: str | None) -> list[Checked]:
     """Lay the newest state of a workspace, or of everything, and look whether it is whole. Raises NotFound."""
     shelf, scratch, clock = backups.Shelf(config.backup_dir), _scratch(config), Clock()
     async with opened(config) as (control, _):
-        found = []
+        found, checks = [], trial_checks(control)
         chosen = [await named_workspace(control, workspace)] if workspace else await control.workspaces()
         if workspace is None:
             masters = find_masters(config.data_dir, config.master_key, config.master_key_previous)
-            found.append(await asyncio.to_thread(backups.verify_control, shelf, masters, scratch=scratch, clock=clock))
+            found.append(await backups.verify_control(shelf, masters, scratch=scratch, clock=clock, checks=checks))
         for record in chosen:
             if record.copied_from is None:
                 keys = await control.workspace_keys(record.id)
-                found.append(await asyncio.to_thread(backups.verify, shelf, record.id, keys, scratch=scratch,
-                                                     clock=clock))
+                found.append(await backups.verify(shelf, record.id, keys, scratch=scratch, clock=clock, checks=checks))
         return found
 
 
 async def drilled(config: Config) -> list[Checked]:
     """Everything, measured."""
     async with opened(config) as (control, _):
-        return await backups.drill(control, backups.Shelf(config.backup_dir), _scratch(config), Clock())
+        return await backups.drill(control, backups.Shelf(config.backup_dir), _scratch(config), Clock(),
+                                   checks=trial_checks(control))
 
 
 def _scratch(config: Config) -> Path:

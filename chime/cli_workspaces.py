@@ -24,6 +24,7 @@ _STEPS = """Next:
   2. chime workspace import --from FILE                       on the new server, with the same passphrase
   3. chime workspace go-live "{name}"                         there; it says which address to paste at Meta
   4. chime workspace erase "{name}" --yes-erase "{name}"      here, when it works there
+On any other server than {to} it goes live only by the word of whoever is at the shell there.
 Until Meta has the new address, what customers write waits at Meta, for days if need be. Changed your mind:
   chime workspace take-back "{name}" --yes-it-works-nowhere-else "{name}\""""
 
@@ -145,6 +146,9 @@ def _import(say: Say) -> Callable[[argparse.Namespace, Config], int]:
         made = asyncio.run(import_workspace(config, Path(options.source), passphrase, options.name))
         lines = [f"{made.name} is here and waits: it sends nothing and answers nobody.",
                  f"To have it work here: chime workspace go-live \"{made.name}\""]
+        if not made.is_final:
+            lines.append("It was not handed over to this server (`chime workspace hand-over --to CODE` there), so it "
+                         "goes live only when you say that no other server works with it: --old-server-is-stopped.")
         if made.held:
             lines.append(f"{made.held} messages wait for somebody's word, because the other server may have sent them.")
         if made.new_accounts:
@@ -162,17 +166,28 @@ def _hand_over(say: Say) -> Callable[[argparse.Namespace, Config], int]:
     def hand_over(options: argparse.Namespace, config: Config) -> int:
         from chime.workspace_commands import hand_over_workspace
 
-        found = asyncio.run(hand_over_workspace(config, options.workspace))
+        found = asyncio.run(hand_over_workspace(config, options.workspace, to=options.to))
         lines = [f"{found.name} is handed over: nobody gets in, nothing is sent, and webhooks for it are refused here "
                  "so that Meta keeps them."]
         if found.shared_with:
             lines.append(f"The same Meta app serves {', '.join(found.shared_with)}, which stay here. Give the moved "
                          "WhatsApp Business Account an address of its own at Meta (override_callback_uri of its "
                          "subscribed app) instead of changing the app's.")
-        say(options, found, "\n".join([*lines, _STEPS.format(name=found.name)]))
+        say(options, found, "\n".join([*lines, _STEPS.format(name=found.name, to=options.to)]))
         return 0
 
     return hand_over
+
+
+def _server_code(say: Say) -> Callable[[argparse.Namespace, Config], int]:
+    def server_code(options: argparse.Namespace, config: Config) -> int:
+        from chime.workspace_commands import code_of_server
+
+        found = asyncio.run(code_of_server(config))
+        say(options, {"server_code": found}, found)
+        return 0
+
+    return server_code
 
 
 def _take_back(say: Say) -> Callable[[argparse.Namespace, Config], int]:
@@ -180,7 +195,9 @@ def _take_back(say: Say) -> Callable[[argparse.Namespace, Config], int]:
         from chime.workspace_commands import take_back_workspace
 
         found = asyncio.run(take_back_workspace(config, options.workspace, name=options.yes))
-        say(options, {"workspace_id": found.id, "state": "active"}, f"{found.name} works here again.")
+        say(options, {"workspace_id": found.id, "state": "active"}, f"{found.name} works here again.\n"
+            "Destroy every file that was exported since it was handed over: the server it was handed over to can still "
+            "go live with one, and cannot ask here whether it may.")
         return 0
 
     return take_back
@@ -212,8 +229,11 @@ def _add_moving(verbs: Any, add: Add, say: Say) -> None:
     into.add_argument("--from", dest="source", required=True, metavar="FILE")
     into.add_argument("--as", dest="name", metavar="NAME", help="another name than it had")
     into.add_argument("--passphrase-file", metavar="F", help="the passphrase; asked for on a terminal without")
-    add(verbs, "hand-over", _hand_over(say), "stop it here, because another server takes it over"
-        ).add_argument("workspace", metavar="NAME")
+    over = add(verbs, "hand-over", _hand_over(say), "stop it here, because another server takes it over")
+    over.add_argument("workspace", metavar="NAME")
+    over.add_argument("--to", required=True, metavar="CODE", help="what `chime workspace server-code` says on that "
+                      "server; only there it can go live without anybody's word")
+    add(verbs, "server-code", _server_code(say), "the code of this server, to have a workspace handed over to it")
     back = add(verbs, "take-back", _take_back(say), "undo a hand-over")
     back.add_argument("workspace", metavar="NAME")
     back.add_argument("--yes-it-works-nowhere-else", dest="yes", required=True, metavar="NAME",
@@ -221,4 +241,4 @@ def _add_moving(verbs: Any, add: Add, say: Say) -> None:
     live = add(verbs, "go-live", _go_live(say), "have an imported workspace work here")
     live.add_argument("workspace", metavar="NAME")
     live.add_argument("--old-server-is-stopped", action="store_true",
-                      help="for a file made while the other server went on: it answers nobody any more")
+                      help="for a file that was not handed over to this server: no other server works with it any more")

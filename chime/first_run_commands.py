@@ -12,16 +12,19 @@ import socket
 
 import uvloop
 
+from chime import practice
 from chime.clock import Clock
 from chime.config import Config
 from chime.errors import ChimeError
-from chime.first_run import Begun, Desk, Draft, announce, forget_announcement
+from chime.first_run import Begun, Desk, Draft, Owner, announce, forget_announcement
 from chime.first_run.application_pages import first_run_app
 from chime.ids import Ids
 from chime.log import Log
+from chime.security.permissions import OPERATOR
 from chime.security.vault import Secret
 from chime.serve import Interim, keep_memory_private, wait_until
-from chime.setup import NewInstallation, begin, connect, is_set_up, own_master_key
+from chime.setup import NewInstallation, begin, connect, is_set_up, opened, own_master_key
+from chime.web.language import catalogue
 from chime.workspaces import find_masters
 from chime.workspaces.kept_settings import with_settings
 from chime.workspaces.recovery_sheet import sheet
@@ -77,12 +80,21 @@ async def begin_from(config: Config, draft: Draft, browser: tuple[str, str]) -> 
         email=owner.email, name=owner.name, workspace=owner.workspace, password=owner.password.reveal(),
         time_zone=owner.time_zone, locale=owner.locale, options=draft.options(), browser=browser,
         key_seen=draft.key_seen))
-    if draft.number is not None:
-        try:
+    try:
+        if draft.number is not None:
             await connect(with_settings(config, draft.options()), made.workspace_id, draft.number)
-        except ChimeError as error:
-            _log.error("first_run.not_connected", error)
+        elif draft.practises:
+            await _practise(config, owner, made.user_id)
+    except ChimeError as error:
+        _log.error("first_run.not_connected", error)
     return Begun(slug=made.workspace_slug, session=made.session)
+
+
+async def _practise(config: Config, owner: Owner, user_id: str) -> None:
+    """A workspace to practise in; the appliance runs its simulator from the start on. Raises Conflict, Invalid."""
+    async with opened(config) as (control, registry):
+        await practice.make(control, registry, Ids(), OPERATOR, data_dir=config.data_dir, user_id=user_id,
+                            name=practice.workspace_name(catalogue(owner.locale).gettext), time_zone=owner.time_zone)
 
 
 async def over(config: Config, desk: Desk) -> None:

@@ -78,7 +78,7 @@ def mail_address(text: str) -> str:
     name, at, host = text.partition("@")
     if text and not (name and at and host and text.isascii() and text.isprintable() and not set(text) & set(" ,;<>\"")
                      and "@" not in host):
-        raise StartRefused(f"CHIME_MAIL_FROM: {text!r} is not an e-mail address")
+        raise StartRefused(f"CHIME_MAIL_FROM: {text!r} is not an email address")
     return text
 
 
@@ -87,7 +87,7 @@ def contact(text: str) -> str:
     text = text.strip()
     known = text.startswith(("https://", "mailto:", "tel:")) or ("@" in text and ":" not in text)
     if text and not (known and text.isascii() and text.isprintable() and " " not in text):
-        raise StartRefused(f"CHIME_SECURITY_CONTACT: {text!r} is no e-mail, https:// or tel: address")
+        raise StartRefused(f"CHIME_SECURITY_CONTACT: {text!r} is no email, https:// or tel: address")
     return text
 
 

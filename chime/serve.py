@@ -33,6 +33,7 @@ from chime.log import Log
 from chime.web.health import touch_storage
 from chime.web.services import Services
 from chime.workspaces import KeyRing, create_control
+from chime.workspaces.kept_settings import settled_anew
 from chime.workspaces.provision import check_control
 
 _log = Log("serve")
@@ -46,13 +47,29 @@ class _Server(uvicorn.Server):
         self._services = services
         self._hang_up = hang_up
         self._loop = asyncio.get_running_loop()
+        self._closed = asyncio.Event()
         self.listening = asyncio.Event()
+        self.begins_again = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
 
+    async def begin_again(self) -> None:
+        """End as on a signal, to be put together anew in this process; returns when nobody is let in any more. Whoever
+        calls from then on waits in the line of the socket for who comes next."""
+        self.begins_again = self.should_exit = True
+        self._end_streams()
+        await self._closed.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        self._closed.set()
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.begins_again = False
         # Not uvicorn's own: that raises the signal again when all is closed, and we would end by it instead of with 0.
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
@@ -98,8 +115,9 @@ Interim = tuple[Litestar, Coroutine[Any, Any, None]]
 
 
 async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: MakeApp,
-              started: Started | None) -> None:
-    """Serve until a signal. `started` is called when the port answers."""
+              started: Started | None) -> bool:
+    """Serve until a signal; True when somebody asked for a beginning with other options. On a copy of the socket, so
+    that it outlives us. `started` is called when the port answers."""
     lock = only_one(config.data_dir)
     try:
         # A command may have replaced keys until it let go of the lock; from here on it is we who do.
@@ -108,7 +126,9 @@ async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: Make
         app = make_app(services)
         settle_memory()
         server = _Server(server_config(config, app), services, app.state.get("hang_up", []))
-        serving = asyncio.create_task(server.serve([sock]))
+        if not config.demo:
+            app.state.begin_again = server.begin_again
+        serving = asyncio.create_task(server.serve([sock.dup()]))
         listening = asyncio.create_task(server.listening.wait())
         await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
         listening.cancel()
@@ -122,6 +142,7 @@ async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: Make
             watchdog.cancel()
         else:
             await serving
+        return server.begins_again
     finally:
         lock.close()
 
@@ -152,11 +173,15 @@ async def wait_until(config: Config, sock: socket.socket,
 
 def settle_memory() -> None:
     """What is loaded now stays for the life of the process: the collector need not look at it again, nor look as often
-    as its defaults say while each webhook makes and drops some dozens of objects."""
-    gc.enable()
-    gc.collect()
+    as its defaults say while each webhook makes and drops some dozens of objects. After a start with the collector off
+    it does not look first: a third of a megabyte to give back is not worth a tenth of the time. Where it was on, there
+    may be an appliance that ended, and everything it was made of goes."""
+    if gc.isenabled():
+        gc.unfreeze()
+        gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 def server_config(config: Config, app: Litestar, limits: Limits | None = None) -> uvicorn.Config:
@@ -245,7 +270,10 @@ def start(config: Config, keys: KeyRing, *, sock: socket.socket | None = None, m
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(config, keys, sock, make_app, started))
+        while runner.run(run(config, keys, sock, make_app, started)):
+            config = settled_anew(config)
+            _log.info("serve.begins_again")
+    sock.close()
 
 
 def keep_memory_private(config: Config) -> None:

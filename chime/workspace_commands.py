@@ -1,5 +1,5 @@
-"""`chime workspace suspend|resume|erase|export|import|hand-over|take-back|go-live`, beside a running appliance or
-without one.
+"""`chime workspace suspend|resume|erase|export|import|server-code|hand-over|take-back|go-live`, beside a running
+appliance or without one.
 
 A command changes control.db alone; a running appliance sees it within seconds, ends the streams, closes the files and
 removes them. Without one the command removes them itself. Exporting reads while the appliance works.
@@ -91,16 +91,25 @@ class HandedOver(msgspec.Struct, frozen=True, kw_only=True):
     shared_with: tuple[str, ...]
 
 
-async def hand_over_workspace(config: Config, workspace: str) -> HandedOver:
-    """Raises NotFound, Conflict."""
+async def code_of_server(config: Config) -> str:
+    """What a workspace is handed over to on another server, so that it can go live on this one."""
+    async with opened(config) as (control, _):
+        return await handover.server_code(control, Ids())
+
+
+async def hand_over_workspace(config: Config, workspace: str, *, to: str) -> HandedOver:
+    """`to` is the code of the other server. Raises NotFound, Conflict, Invalid."""
+    code = handover.read_code(to)
     async with opened(config) as (control, registry):
         record = await named_workspace(control, workspace)
+        if code == await handover.server_code(control, Ids()):
+            raise Invalid.field("to", "this is this server's own code; ask the other server for its")
         shared = await handover.others_of_apps(control.db, record.id)
         async with control.write(OPERATOR) as tx:
-            await handover.hand_over(tx, record.id)
+            await handover.hand_over(tx, record.id, to=code)
         # Its own trail says so too, and takes that along.
         async with registry.use(record.id) as opened_workspace, opened_workspace.write(OPERATOR) as tx:
-            await tx.audit("workspace.hand_over_made", "workspace", record.id)
+            await tx.audit("workspace.hand_over_made", "workspace", record.id, handed_to=code)
     return HandedOver(workspace_id=record.id, name=record.name, shared_with=tuple(shared))
 
 

@@ -10,13 +10,25 @@ from pathlib import Path
 import pytest
 
 from chime import log
-from tests.support import known_signatures
+from tests.support import known_signatures, made_once
 from tests.support.world import World, make_installation, running_world
 
 # As `chime serve` sets it: each world makes some hundred thousand objects at once, and looking through all of them
 # again and again was a third of its time.
 gc.set_threshold(20_000, 20, 50)
 known_signatures.keep()
+made_once.keep()
+
+# What measures, or breaks a process and waits for it, shares the machine badly; so does what needs the built archive.
+ALONE = ("package/test_proxies.py", "package/test_socket.py", "package/test_systemd.py", "package/test_upgrade.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before `-m` chooses."""
+    for item in items:
+        if item.get_closest_marker("package") is not None or item.path.as_posix().endswith(ALONE):
+            item.add_marker("alone")
 
 
 @pytest.fixture(autouse=True)

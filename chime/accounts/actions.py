@@ -14,7 +14,7 @@ async def create_user(tx: Transaction, *, email: str, name: str, password_hash: 
     """Raises Invalid, Conflict."""
     email, name = check_email(email), check_name(name)
     if await queries.user_by_email(tx, email) is not None:
-        raise Conflict("There is a person with this e-mail address already.")
+        raise Conflict("There is a person with this email address already.")
     user_id = tx.new_id()
     await tx.execute("INSERT INTO user (id, email, name, password_hash, is_operator, locale, created_at) "
                      "VALUES (?, ?, ?, ?, ?, ?, ?)", user_id, email, name, password_hash, int(is_operator), locale,

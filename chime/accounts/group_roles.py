@@ -5,7 +5,7 @@ themselves: running this server opens no workspace, by this way neither.
 
 Promises: at every sign-in a person is what the rules say, no more and no less; what groups gave, groups take away; the
 last owner stays; a membership that a person gave is taken over by a rule for it but never ended by the lack of one, and
-an owner made by an owner is never lowered.
+an owner made by an owner is never lowered; the operator's limit of members holds for groups too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 
 from chime.accounts import membership
 from chime.accounts.authority import authority, may_give, role_grants
+from chime.accounts.full_workspaces import is_full
 from chime.db import Db
 from chime.errors import Conflict, Forbidden, Invalid, NotFound
 from chime.security.permissions import Actor, Permission, Role
@@ -49,11 +50,13 @@ class _Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed: ids of workspaces. `left` are those the person is no member of any more."""
+    """What changed: ids of workspaces. `left` are those the person is no member of any more, `full` those they would
+    have joined had there been room."""
 
     joined: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    full: tuple[str, ...] = ()
 
 
 _RULE = """
@@ -163,7 +166,9 @@ async def apply(tx: Transaction, user_id: str, groups: Collection[str]) -> Appli
     roles = await wanted(tx, groups)
     held = {row.workspace_id: row for row in await tx.all(
         _Held, "SELECT workspace_id, role, by_group, state FROM membership WHERE user_id = ?", user_id)}
-    joined = [workspace_id for workspace_id in roles if workspace_id not in held]
+    new = [workspace_id for workspace_id in roles if workspace_id not in held]
+    full = [workspace_id for workspace_id in new if await is_full(tx, workspace_id, tx.now)]
+    joined = [workspace_id for workspace_id in new if workspace_id not in full]
     for workspace_id in joined:
         await _join(tx, workspace_id, user_id, roles[workspace_id])
     changed = [workspace_id for workspace_id, role in roles.items()
@@ -172,7 +177,7 @@ async def apply(tx: Transaction, user_id: str, groups: Collection[str]) -> Appli
     gone = [row.workspace_id for row in held.values()
             if row.by_group and row.state != "suspended" and row.workspace_id not in roles]
     left = [workspace_id for workspace_id in gone if await _leave(tx, workspace_id, user_id)]
-    return Applied(joined=tuple(joined), changed=tuple(changed), left=tuple(left))
+    return Applied(joined=tuple(joined), changed=tuple(changed), left=tuple(left), full=tuple(full))
 
 
 async def _join(tx: Transaction, workspace_id: str, user_id: str, role: Role) -> None:

@@ -1,6 +1,6 @@
 """Who somebody is at the sign-in provider, and whose account that is here. `tx` is control's.
 
-Promises: issuer and subject name a person, an e-mail address never does; an account that exists is connected only by
+Promises: issuer and subject name a person, an email address never does; an account that exists is connected only by
 who proved it with its own factors, never because an address is the same; nobody has two accounts at one provider, and
 no identity there opens two accounts here.
 """

@@ -168,7 +168,7 @@ async def accept(tx: Transaction, token: str, user: User) -> Accepted:
     """The person of the invited address becomes a member. Raises NotFound, Forbidden, Conflict."""
     found = await opened(tx, tx.now, token)
     if user.email.lower() != found.email.lower():
-        raise Forbidden("This invitation is for another e-mail address. Sign out, and accept it as that person.")
+        raise Forbidden("This invitation is for another email address. Sign out, and accept it as that person.")
     if await tx.value("SELECT 1 FROM membership WHERE workspace_id = ? AND user_id = ?", found.workspace_id, user.id):
         raise Conflict("You are a member of this workspace already.")
     await quotas.need_member(tx, found.workspace_id, tx.now, invited=True)
@@ -221,7 +221,7 @@ async def _not_there_already(tx: Transaction, workspace_id: str, email: str) -> 
     """Neither a member nor invited; an invitation that ran out makes room. Raises Conflict."""
     if await tx.value("SELECT 1 FROM membership JOIN user ON user.id = membership.user_id "
                       "WHERE membership.workspace_id = ? AND user.email = ?", workspace_id, email):
-        raise Conflict("There is a member with this e-mail address already.")
+        raise Conflict("There is a member with this email address already.")
     await tx.execute("UPDATE invitation SET revoked_at = ? WHERE workspace_id = ? AND email = ? "
                      "AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at <= ?",
                      tx.now, workspace_id, email, tx.now)

@@ -79,7 +79,7 @@ def check_email(email: str) -> str:
     """Raises Invalid."""
     email = email.strip()
     if not _EMAIL.match(email):
-        raise Invalid.field("email", "Write an e-mail address, as in ana@example.com.")
+        raise Invalid.field("email", "Write an email address, as in ana@example.com.")
     return email
 
 

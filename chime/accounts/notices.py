@@ -29,6 +29,10 @@ KINDS: dict[str, str] = {
     "provider_disconnected": "Your account was disconnected from the sign-in provider.",
     "group_rule_waits": "The operator asks to let a group of the sign-in provider into a workspace of yours. Agree or "
                         "refuse in its settings, under Sign-in groups.",
+    "workspace_full": "A group of the sign-in provider would let somebody into a workspace that has as many members "
+                      "and open invitations as it may have. Remove one, or ask whoever runs this server for more.",
+    "no_place_for_you": "A group of yours at the sign-in provider leads to a workspace that has as many members as it "
+                        "may have. Those who look after it are told; sign in again when they have made room.",
     "ownership_offered": "The ownership of a workspace is offered to you. Accept or decline it within 72 hours.",
     "audit_alarm": "The audit log of a workspace was changed from outside. Nothing more is signed until somebody "
                    "looked.",

@@ -12,6 +12,8 @@ from chime.workspaces import Transaction
 
 # The subject says what a mail is about where that is not the account.
 _SUBJECTS = {"ownership_offered": "Chime: a workspace is offered to you",
+             "workspace_full": "Chime: a workspace is full",
+             "no_place_for_you": "Chime: a workspace is full",
              "audit_alarm": "Chime: the audit log was changed",
              "installation_audit_alarm": "Chime: the audit log of this server was changed"}
 

@@ -14,7 +14,7 @@ import msgspec
 from litestar import get, post
 from litestar.response import Redirect, Response
 
-from chime.accounts import challenges, group_roles, identities, invitations, queries, second_factor
+from chime.accounts import challenges, full_workspaces, group_roles, identities, invitations, queries, second_factor
 from chime.accounts.authenticate import by_session
 from chime.accounts.challenges import Challenge
 from chime.accounts.entry_pages import (
@@ -150,7 +150,7 @@ async def _sign_in(request: AnyRequest, asked: Challenge, stranger: Stranger, cl
     user, where = await identities.user_of(services.control.db, stranger.issuer, stranger.subject), asked.next
     if user is None:
         if not stranger.email:
-            raise NotFromProvider("The sign-in provider does not say that your e-mail address is yours, so no account "
+            raise NotFromProvider("The sign-in provider does not say that your email address is yours, so no account "
                                   "can be found or made with it.", "email_unproven")
         existing = await queries.user_by_email(services.control.db, stranger.email)
         if existing is not None:
@@ -160,12 +160,20 @@ async def _sign_in(request: AnyRequest, asked: Challenge, stranger: Stranger, cl
         raise NotFromProvider("Your account is closed. Ask whoever runs this server.", "disabled")
     async with services.control.ingest("oidc") as tx:
         await identities.used(tx, stranger.issuer, stranger.subject, services.clock.real_now())
-    await follow_groups(request, user.id, stranger.groups)
+    applied = await follow_groups(request, user.id, stranger.groups)
+    if applied.full and not await _has_a_place(request, user.id):
+        raise NotFromProvider(full_workspaces.WORDS, "workspace_full")
     if provider_of(request).has_second_factor(claims):
         return await enter(request, user, factors="oidc,oidc_mfa", where=where)
     if (await second_factor.factors_of(services.control.db, user.id)).any:
         return await _second_step(request, user, where)
     return await enter(request, user, factors="oidc", where=where)
+
+
+async def _has_a_place(request: AnyRequest, user_id: str) -> bool:
+    """Whether signing in leads anywhere: to a workspace, or to this server's own pages."""
+    return bool(await Services.of(request).control.db.value(
+        "SELECT 1 FROM user WHERE id = ?1 AND is_operator UNION SELECT 1 FROM membership WHERE user_id = ?1", user_id))
 
 
 async def _second_step(request: AnyRequest, user: User, where: str) -> Response[Any]:
@@ -193,11 +201,10 @@ async def _offer(request: AnyRequest, user: User, stranger: Stranger) -> Respons
 async def _newcomer(request: AnyRequest, stranger: Stranger, where: str) -> tuple[User, str]:
     """An account for somebody without one, if a group or an invitation lets them in. Raises NotFromProvider."""
     services = Services.of(request)
-    db, now = services.control.db, services.clock.real_now()
+    now = services.clock.real_now()
     invited = await _invitation(request, stranger, where)
-    if not invited and not await group_roles.wanted(db, stranger.groups):
-        raise NotFromProvider("The sign-in provider knows you, but none of your groups has a workspace here. Ask "
-                              "somebody who works here to invite you.", "no_workspace")
+    if not invited:
+        await _must_have_room(request, stranger)
     nobody_knows = await services.passwords.hash_again(services.ids.token())
     async with services.control.write(Actor(kind="user", id=None, name=stranger.name[:80])) as tx:
         user_id = await identities.sign_up(tx, stranger, unknown_password=nobody_knows, now=now)
@@ -207,6 +214,20 @@ async def _newcomer(request: AnyRequest, stranger: Stranger, where: str) -> tupl
             accepted = await invitations.accept(tx, invited, user)
             where = "/waiting" if accepted.state == "unconfirmed" else f"/w/{accepted.slug}"
     return user, where
+
+
+async def _must_have_room(request: AnyRequest, stranger: Stranger) -> None:
+    """No account for somebody who could go nowhere with it. Raises NotFromProvider."""
+    services = Services.of(request)
+    db, wanted = services.control.db, await group_roles.wanted(services.control.db, stranger.groups)
+    if not wanted:
+        raise NotFromProvider("The sign-in provider knows you, but none of your groups has a workspace here. Ask "
+                              "somebody who works here to invite you.", "no_workspace")
+    full = [one for one in wanted if await full_workspaces.is_full(db, one, services.clock.now())]
+    if len(full) == len(wanted):
+        async with services.control.write(_by_groups(request)) as tx:
+            await full_workspaces.tell(services, tx, full, person=stranger.name or stranger.email)
+        raise NotFromProvider(full_workspaces.WORDS, "workspace_full")
 
 
 async def _invitation(request: AnyRequest, stranger: Stranger, where: str) -> str:
@@ -222,16 +243,23 @@ async def _invitation(request: AnyRequest, stranger: Stranger, where: str) -> st
     return found[1] if invitation.email.lower() == stranger.email.lower() else ""
 
 
-async def follow_groups(request: AnyRequest, user_id: str, groups: tuple[str, ...]) -> None:
-    """Make the person what their groups say, and end what they may not see any more."""
+def _by_groups(request: AnyRequest) -> Actor:
+    return msgspec.structs.replace(group_roles.by_groups(provider_of(request).config.name),
+                                   origin=person(request, _nobody).origin)
+
+
+async def follow_groups(request: AnyRequest, user_id: str, groups: tuple[str, ...]) -> group_roles.Applied:
+    """Make the person what their groups say, and end what they may not see any more. Where there is no room for them,
+    they and those who could make some are told."""
     services = Services.of(request)
-    by = msgspec.structs.replace(group_roles.by_groups(provider_of(request).config.name),
-                                 origin=person(request, _nobody).origin)
-    async with services.control.write(by) as tx:
+    async with services.control.write(_by_groups(request)) as tx:
         applied = await group_roles.apply(tx, user_id, groups)
+        name = await tx.value("SELECT name FROM user WHERE id = ?", user_id)
+        await full_workspaces.tell(services, tx, applied.full, person=name, user_id=user_id)
     for workspace_id in applied.left:
         services.hub.end_streams_of(user_id, workspace_id)
         services.runner.start(workspace_id, UNASSIGN, EVERYBODY)
+    return applied
 
 
 _nobody = User(id="", email="", name="", password_hash="", locale="en", time_zone="", disabled_at=None)

@@ -40,7 +40,7 @@ from chime.web.throttle import Locked, Mark
 
 DEMO_EMAIL = "demo@example.com"
 DEMO_PASSWORD = "welcome to the chime demo"
-WRONG = "The e-mail address or the password is not right."
+WRONG = "The email address or the password is not right."
 MANY_FAILURES = 10
 
 
@@ -75,7 +75,7 @@ async def create_session(request: AnyRequest) -> Response[Any]:
     email, password = fields.get("email", "").strip(), fields.get("password", "")
     where = own_path(fields.get("next", ""))
     errors = {name: message for name, value, message in (
-        ("email", email, "Enter your e-mail address."), ("password", password, "Enter your password.")) if not value}
+        ("email", email, "Enter your email address."), ("password", password, "Enter your password.")) if not value}
     if errors:
         return _form(request, where, errors=errors, email=email, status=422)
     user = await queries.user_by_email(services.control.db, email)

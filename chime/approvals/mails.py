@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _KINDS = {"contacts_export": "an export of contacts", "conversations_export": "an export of conversations",
           "subject_export": "an export of what is stored about one person", "erasure": "the erasure of a person",
           "workspace_export": "the whole workspace as one file", "query_export": "the answer to a question in SQL",
-          "restore": "a restore of the workspace to an earlier moment"}
+          "restore": "a restore of the workspace to an earlier moment",
+          "contacts_from_copy": "contacts to be brought back from an earlier moment"}
 
 
 def _page(mailer: Mailer, workspace: WorkspaceRecord) -> str:

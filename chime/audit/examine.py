@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 
 from chime.audit import queries
-from chime.audit.model import Verdict
+from chime.audit.model import INSTALLATION, Verdict
 from chime.audit.trail import NOT_LINKED, Trail, all_rows, chain_after, origin, public_key
 from chime.clock import Clock
+from chime.db import Db, StorageUnavailable
 from chime.security import signed_note
 from chime.security.audit_hash import leaf_of
 from chime.security.merkle import TILE, GrowingTree
+from chime.security.permissions import Actor
 from chime.security.signed_note import Statement
+from chime.workspaces import Control, Transaction
 
 Progress = Callable[[int, int], None]
 
 
-async def examine(trail: Trail, clock: Clock, *, anchors: Iterable[str] = (),
+async def examine(trail: Trail, clock: Clock, *, anchors: Iterable[str] = (), is_earlier: bool = False,
                   progress: Progress = lambda done, total: None) -> Verdict:
-    """Read everything. `anchors` are signed notes that were kept elsewhere; those of other trails are left out."""
+    """Read everything. `anchors` are signed notes that were kept elsewhere; those of other trails are left out.
+    `is_earlier`: a copy of some moment, of which what control.db knows to be signed since says nothing."""
     began = clock.monotonic()
-    statements, forged = await _statements(trail, anchors)
+    statements, forged = await _statements(trail, anchors, is_earlier=is_earlier)
     wanted = {said.size for said in statements}
     size = await queries.size(trail.db)
     tree = await _begin(trail)
@@ -45,17 +50,31 @@ async def examine(trail: Trail, clock: Clock, *, anchors: Iterable[str] = (),
                    seconds=round(clock.monotonic() - began, 3))
 
 
+async def examine_copy(db: Db, workspace_id: str | None, control: Control, clock: Clock) -> Verdict:
+    """The trail in a copy of a workspace's file, or of control.db (None), as it was at some moment. It is only read,
+    and held against the installation's key as it is."""
+    return await examine(Trail(workspace_id or INSTALLATION, db, _not_to_be_written, control), clock, is_earlier=True)
+
+
+@asynccontextmanager
+async def _not_to_be_written(actor: Actor) -> AsyncIterator[Transaction]:
+    raise StorageUnavailable("a copy of a trail is only read")
+    yield
+
+
 async def _begin(trail: Trail) -> GrowingTree:
     """The tree of the beginning that was taken away in time; that it is the true one, the signatures show."""
     cut = await queries.cut_to(trail.db)
     return GrowingTree(await queries.tiles(trail.db, cut // TILE))
 
 
-async def _statements(trail: Trail, anchors: Iterable[str]) -> tuple[list[Statement], str]:
+async def _statements(trail: Trail, anchors: Iterable[str], *, is_earlier: bool
+                      ) -> tuple[list[Statement], str]:
     """What was signed of this trail, the smallest first; and what is wrong with a note that should be ours."""
     name, public = await origin(trail), await public_key(trail.control)
     ours = [checkpoint.note for checkpoint in await queries.checkpoints(trail.db)]
-    if trail.is_of_workspace and (away := await queries.anchored(trail.control.db, trail.name)) is not None:
+    away = await queries.anchored(trail.control.db, trail.name) if trail.is_of_workspace else None
+    if away is not None and not (is_earlier and away.size > await queries.size(trail.db)):
         ours.append(away.note)
     found, forged = [], ""
     elsewhere = [note for note in anchors if (said := signed_note.read(note)) is not None and said.origin == name]

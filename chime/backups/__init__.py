@@ -6,12 +6,13 @@ what becomes of them is `restores`.
 """
 
 from chime.backups.asking import backup_now
-from chime.backups.checking import BackupState, Checked, Item, drill, listing, read_state, verify, verify_control
+from chime.backups.checking import BackupState, Item, listing, read_state
 from chime.backups.laying import Laid, Moments, lay_control, lay_workspace, moments
 from chime.backups.loop import Backups
 from chime.backups.pieces import BackupRefused
 from chime.backups.shelf import CONTROL, Shelf
+from chime.backups.trial import Check, Checked, Trial, drill, verify, verify_control
 
-__all__ = ["CONTROL", "BackupRefused", "BackupState", "Backups", "Checked", "Item", "Laid", "Moments", "Shelf",
-           "backup_now", "drill", "lay_control", "lay_workspace", "listing", "moments", "read_state", "verify",
+__all__ = ["CONTROL", "BackupRefused", "BackupState", "Backups", "Check", "Checked", "Item", "Laid", "Moments", "Shelf",
+           "Trial", "backup_now", "drill", "lay_control", "lay_workspace", "listing", "moments", "read_state", "verify",
            "verify_control"]

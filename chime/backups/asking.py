@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from chime.backups.chores import ask
 from chime.backups.loop import Backups
+from chime.backups.trial import Check
 from chime.clock import Clock
 from chime.config import Config
 from chime.ids import Ids
@@ -13,11 +15,11 @@ from chime.workspaces import Control, Registry
 
 
 async def backup_now(control: Control, registry: Registry, config: Config, clock: Clock, *,
-                     seconds: float = 60.0) -> bool:
+                     checks: Sequence[Check], seconds: float = 60.0) -> bool:
     """Bring the shelf up to date with everything committed until now: by the appliance when it runs, else here. False
     when the appliance did not finish in time. Raises Unavailable, OSError."""
     ids = Ids()
-    backups = Backups(config, control, registry, clock, ids)
+    backups = Backups(config, control, registry, clock, ids, checks=checks)
     if await asyncio.to_thread(backups.take_shelf):
         await backups.once()
         return True

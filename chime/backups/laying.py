@@ -41,6 +41,7 @@ class Laid(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     workspace_key: Key = Key(b"")
     journal_key: Key = Key(b"")
+    control_key: Key = Key(b"")
 
     def __repr__(self) -> str:
         return f"Laid({self.folder.name}, {self.as_of})"
@@ -93,11 +94,14 @@ def lay_workspace(shelf: Shelf, workspace_id: str, keys: WorkspaceKeys, *, at: i
                 workspace_key=found[0], journal_key=found[1])
 
 
-def lay_control(shelf: Shelf, masters: Sequence[bytes], *, at: int | None, target: Path) -> Laid:
-    """control.db and control.key into a new folder. Raises BackupRefused, also when no master key fits; nothing was
-    made then."""
+def lay_control(shelf: Shelf, masters: Sequence[bytes], *, at: int | None, target: Path,
+                in_use: KeyRing | None = None) -> Laid:
+    """control.db and control.key into a new folder; `in_use` is what an appliance runs with that was not given the
+    newer master key yet. Raises BackupRefused, also when no master key fits; nothing was made then."""
     began = time.monotonic()
     rings = _rings(shelf, masters, at)
+    if in_use is not None and in_use.is_left_behind:
+        rings.append((max(_kept_keys(shelf))[1], in_use))
     _new(target)
     try:
         shutil.copyfile(rings[0][0] / control_key.NAME, target / control_key.NAME)
@@ -108,20 +112,20 @@ def lay_control(shelf: Shelf, masters: Sequence[bytes], *, at: int | None, targe
             keys = [Key(one.control_file) for one in reversed(ring.bundle.generations)]
             if any(fits(target / CONTROL_FILE, key) for key in keys):
                 shutil.copyfile(folder / control_key.NAME, target / control_key.NAME)
-                check_file(target / CONTROL_FILE, _fitting(target / CONTROL_FILE, keys), Kind.CONTROL, shelf.stopped)
+                key = _fitting(target / CONTROL_FILE, keys)
+                check_file(target / CONTROL_FILE, key, Kind.CONTROL, shelf.stopped)
                 break
         else:
             raise BackupRefused("no key on the shelf opens control.db of that moment")
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    return Laid(folder=target, as_of=as_of, bytes=size, seconds=round(time.monotonic() - began, 3))
+    return Laid(folder=target, as_of=as_of, bytes=size, seconds=round(time.monotonic() - began, 3), control_key=key)
 
 
 def _rings(shelf: Shelf, masters: Sequence[bytes], at: int | None) -> list[tuple[Path, KeyRing]]:
     """The kept key files that one of these master keys opens; first the one of that moment, then the newer ones."""
-    folder = shelf.owner(CONTROL) / "keys"
-    kept = sorted((int(path.name), path) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+    kept = _kept_keys(shelf)
     if not kept:
         raise BackupRefused("there is no backup of control.key here")
     before = [one for one in kept if at is None or one[0] <= at]
@@ -138,6 +142,11 @@ def _rings(shelf: Shelf, masters: Sequence[bytes], at: int | None) -> list[tuple
     if not found:
         raise BackupRefused(f"this backup cannot be opened: {reason}")
     return found
+
+
+def _kept_keys(shelf: Shelf) -> list[tuple[int, Path]]:
+    folder = shelf.owner(CONTROL) / "keys"
+    return sorted((int(path.name), path) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
 
 
 def _new(target: Path) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property, partial
@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chime.backups import checking
-from chime.backups.checking import KEPT_STATES, files_of, note, read_state, span, verify, verify_control
+from chime.backups.checking import KEPT_STATES, files_of, note, read_state, span
 from chime.backups.chores import answer, asked_of, keep_control_key, to_second
 from chime.backups.follower import FileFollower, Found
 from chime.backups.levels import KEPT, merge, thin
-from chime.backups.media import keep_media
+from chime.backups.media import keep_media, look_anew
 from chime.backups.pieces import Proofs
 from chime.backups.shelf import CONTROL, CONTROL_FILE, Place, Shelf, control_proofs, made, size_of, workspace_proofs
+from chime.backups.trial import Check, Checked, drill, verify, verify_control
 from chime.clock import DAY, HOUR, Clock
 from chime.config import Config
 from chime.db import DatabaseFile
@@ -53,13 +54,16 @@ _log = Log("backups")
 class Backups:
     """Of one installation."""
 
-    def __init__(self, config: Config, control: Control, registry: Registry, clock: Clock, ids: Ids) -> None:
+    def __init__(self, config: Config, control: Control, registry: Registry, clock: Clock, ids: Ids, *,
+                 checks: Sequence[Check]) -> None:
+        """`checks`: what is true of every restored state, besides that its files are whole."""
         self._config = config
         self._second = config.backup_second if config else ""
         self._control = control
         self._registry = registry
         self._clock = clock
         self._ids = ids
+        self._checks = checks
         self._followers: dict[tuple[str, str], FileFollower] = {}
         self._to_look: set[str] = set()
         self._changed: set[str] = set()
@@ -236,7 +240,7 @@ class Backups:
         self._say("looks", trouble)
         if kept := checking.kept(self.shelf):
             if kept.drilled_at and now - kept.drilled_at > DRILL_EVERY:
-                await checking.drill(self._control, self.shelf, self.scratch, self._clock)
+                await drill(self._control, self.shelf, self.scratch, self._clock, checks=self._checks)
             elif not kept.drilled_at:
                 await self._aside(note, self.shelf, drilled_at=now)
         await self._to_second(now)
@@ -300,16 +304,19 @@ class Backups:
         last = span(self.shelf, owner)[1]
         return bool(last) and now - result.at > CHECK_EVERY and (last > result.good_as_of or bool(result.reason))
 
-    async def check(self, owner: str) -> checking.Checked:
+    async def check(self, owner: str) -> Checked:
         """Restore it for trial, where nobody sees it."""
         if owner == CONTROL:
-            masters = self._control.keys.masters
-            checked = await self._aside(verify_control, self.shelf, masters, scratch=self.scratch, clock=self._clock)
+            checked = await verify_control(self.shelf, self._control.keys.masters, scratch=self.scratch,
+                                           clock=self._clock, checks=self._checks, aside=self._aside,
+                                           in_use=self._control.keys)
         else:
             keys: WorkspaceKeys = await self._control.workspace_keys(owner)
-            checked = await self._aside(verify, self.shelf, owner, keys, scratch=self.scratch, clock=self._clock)
+            checked = await verify(self.shelf, owner, keys, scratch=self.scratch, clock=self._clock,
+                                   checks=self._checks, aside=self._aside)
         if not checked.ok:
             _log.error("backup.not_good", owner=owner, reason=checked.reason)
+            await self._aside(look_anew, self.shelf, owner)
         return checked
 
     async def _look(self, owner: str, now: int) -> bool:

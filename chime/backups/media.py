@@ -54,6 +54,14 @@ def keep_media(shelf: Shelf, live: Path, owner: str, now: int, kept_for: int) ->
     return came
 
 
+def look_anew(shelf: Shelf, owner: str) -> None:
+    """Something of them may be missing on the shelf: the next time every folder is looked into."""
+    note = shelf.owner(owner) / "media.json"
+    known = shelf.read(note, Known)
+    if known is not None and known.seen:
+        shelf.write(note, Known(gone=known.gone))
+
+
 def _changed(folder: Path) -> int:
     try:
         return folder.stat().st_mtime_ns

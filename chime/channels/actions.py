@@ -10,6 +10,7 @@ from chime import notifications
 from chime.errors import Conflict, Invalid, NotFound
 from chime.ids import Ids
 from chime.security.vault import Secret, Vault
+from chime.whatsapp import is_simulated
 from chime.workspaces import Transaction, quotas
 
 CHECK = "channels.check"
@@ -39,13 +40,16 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def add(control: Transaction, tx: Transaction, new: NewChannel, *, control_vault: Vault, vault: Vault,
-              ids: Ids, workspace_id: str) -> Connected:
+              ids: Ids, workspace_id: str, simulated: bool = False) -> Connected:
     """Connect a number: the app and the route in control.db, the channel with its sealed token in the workspace.
 
     `control` is committed by the caller after `tx`: a route without a channel would take webhooks it can't apply,
-    a channel without a route only waits for the command to be repeated. Raises Conflict when the number is taken.
+    a channel without a route only waits for the command to be repeated. Raises Conflict when the number is taken, or
+    simulated and real ones would stand side by side.
     """
-    check_form(new)
+    if not simulated:
+        check_form(new)
+    await _need_one_kind(control, simulated=simulated)
     owner = await control.rows("SELECT workspace_id, channel_id FROM channel_route WHERE phone_number_id = ?",
                                new.phone_number_id)
     if owner:
@@ -74,13 +78,24 @@ async def add(control: Transaction, tx: Transaction, new: NewChannel, *, control
     return Connected(channel_id=channel_id, app_key=app_key, verify_token=new.verify_token)
 
 
+async def _need_one_kind(control: Transaction, *, simulated: bool) -> None:
+    """Nobody shall ever have to ask which of the two a message went through."""
+    if not await control.value("SELECT 1 FROM channel_route WHERE (phone_number_id GLOB '0*') <> ? LIMIT 1", simulated):
+        return
+    if simulated:
+        raise Conflict("A number of WhatsApp's is connected on this server already; the simulated one is for before.")
+    raise Conflict("This server has a practice workspace with a simulated number. Whoever runs the server removes it "
+                   "first, under Practice workspace.")
+
+
 def check_form(new: NewChannel) -> None:
     """What can be said of it without asking anybody. Raises Invalid naming every field."""
     problems = [(name, "Digits only, as Meta's dashboard shows it.")
-                for name in ("phone_number_id", "waba_id", "app_id") if not getattr(new, name).isdigit()]
+                for name, given in (("phone_number_id", new.phone_number_id), ("waba_id", new.waba_id),
+                                    ("app_id", new.app_id)) if not given.isdigit() or is_simulated(given)]
     if not any(character.isdigit() for character in new.display_phone):
         problems.append(("display_phone", "The number as people see it, such as +1 555 010 0200."))
-    if len(new.access_token) < 8:
+    if len(new.access_token) < 8 or is_simulated(new.access_token):
         problems.append(("access_token", "This is no access token of Meta's."))
     if problems:
         raise Invalid(problems)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from chime.channels.model import Channel
 from chime.channels.queries import OurApp
 from chime.channels.readings import about_account, about_app, about_number, about_token, unheard
-from chime.checked import Check, skipped, words
+from chime.checked import Check, good, skipped, words
 from chime.errors import Invalid
 from chime.security.vault import Secret
 from chime.whatsapp import Doubtful, GraphClient, GraphRefused, NotSent
@@ -27,6 +27,9 @@ _APP_LINES = ("webhook fields", "webhook address")
 async def examine(graph: GraphClient, channel: Channel, token: Secret, app: OurApp | None, *, now: int
                   ) -> AsyncIterator[Check]:
     """Every question to Meta about one number, in the order in which one would mend things. `now` is the real time."""
+    if channel.is_simulated:
+        yield good(words("number"), words("simulated: Meta knows nothing of it, so there is nothing to ask"))
+        return
     secret = app.secret if app else None
     if app is None:
         yield skipped("access token", words("the Meta app of this number is not known here"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from chime.whatsapp import is_simulated
+
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
     """A number of ours. `state`: connected, or reconnect when Meta refuses its token; `trouble` says why in words.
@@ -28,3 +30,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         return self.verified_name or self.display_phone
+
+    @property
+    def is_simulated(self) -> bool:
+        """Of the practice workspace: behind it is the simulator of this installation, and nobody else."""
+        return is_simulated(self.phone_number_id)

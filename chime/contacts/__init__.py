@@ -17,6 +17,7 @@ from chime.contacts.actions import (
     remove_tag,
     update_identity,
 )
+from chime.contacts.bringing_back import Earlier, Lost, as_they_are, bring_back, lost
 from chime.contacts.custom_fields import CustomField, FieldKind, FieldSubject, checked_values, shown_values
 from chime.contacts.field_queries import FieldMatch, custom_fields, held_with_value
 from chime.contacts.forgetting import (
@@ -36,10 +37,11 @@ from chime.contacts.owners import owner_ids, release, set_owner
 from chime.contacts.queries import by_identity, contact, contacts_page, find, tags, tags_page
 
 __all__ = [
-    "Choice", "Consent", "Contact", "CustomField", "FieldKind", "FieldMatch", "FieldSubject", "Identity",
-    "NewContact", "Recognised", "Tag", "add_tag", "by_identity", "check_user_id", "checked_values", "contact",
-    "contacts_page", "create", "create_tag", "custom_fields", "delete", "edit", "find", "forget", "held_with_value",
-    "identities", "keep_refusal", "mark", "marking_key", "merge", "normalise_phone", "owner_ids", "recognise",
-    "recognise_group", "record_consent", "refused_marketing", "release", "remove_tag", "reveal_number",
-    "same_person", "set_owner", "shown_values", "stricter", "tags", "tags_page", "update_identity",
+    "Choice", "Consent", "Contact", "CustomField", "Earlier", "FieldKind", "FieldMatch", "FieldSubject", "Identity",
+    "Lost", "NewContact", "Recognised", "Tag", "add_tag", "as_they_are", "bring_back", "by_identity", "check_user_id",
+    "checked_values", "contact", "contacts_page", "create", "create_tag", "custom_fields", "delete", "edit", "find",
+    "forget", "held_with_value", "identities", "keep_refusal", "lost", "mark", "marking_key", "merge",
+    "normalise_phone", "owner_ids", "recognise", "recognise_group", "record_consent", "refused_marketing", "release",
+    "remove_tag", "reveal_number", "same_person", "set_owner", "shown_values", "stricter", "tags", "tags_page",
+    "update_identity",
 ]

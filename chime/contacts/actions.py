@@ -176,7 +176,7 @@ async def create(tx: Transaction, new: NewContact) -> str:
     await tx.execute("UPDATE contact SET name = ?, fields_json = ? WHERE id = ?",
                      name, msgspec.json.encode(fields).decode(), contact_id)
     for tag in new.tags:
-        await _attach(tx, contact_id, tag)
+        await attach(tx, contact_id, tag)
     await tx.audit("contact.created", "contact", contact_id)
     return contact_id
 
@@ -236,10 +236,11 @@ def _checked_name(name: str) -> str:
 async def _set_tags(tx: Transaction, contact_id: str, names: Sequence[str]) -> None:
     await tx.execute("DELETE FROM contact_tag WHERE contact_id = ?", contact_id)
     for name in names:
-        await _attach(tx, contact_id, name)
+        await attach(tx, contact_id, name)
 
 
-async def _attach(tx: Transaction, contact_id: str, name: str) -> str:
+async def attach(tx: Transaction, contact_id: str, name: str) -> str:
+    """A part of other verbs, which audit: the id of the tag. Raises Invalid."""
     name = _checked_tag(name, field="tags")
     if (await tx.value("SELECT count(*) FROM contact_tag WHERE contact_id = ?", contact_id)) >= MOST_TAGS:
         raise Invalid.field("tags", f"A contact has at most {MOST_TAGS} tags.")
@@ -284,7 +285,7 @@ async def create_tag(tx: Transaction, name: str) -> Tag:
 async def add_tag(tx: Transaction, contact_id: str, name: str) -> None:
     """Raises NotFound, Invalid."""
     await _must_exist(tx, contact_id)
-    tag_id = await _attach(tx, contact_id, name)
+    tag_id = await attach(tx, contact_id, name)
     await tx.audit("contact.tagged", "contact", contact_id, tag_id=tag_id)
     tx.publish("contact", contact_id)
 

@@ -31,13 +31,13 @@ def need_everything(actor: Actor) -> None:
 
 
 async def ask(workspace: Workspace, control: Control, actor: Actor, *, sql: str, period: Period, query_id: str = "",
-              name: str = "", masked: bool = False, people_of: str = "") -> Answer:
+              masked: bool = False, people_of: str = "") -> Answer:
     """The answer; that it was asked is on disk before. `masked` also for who would see numbers whole, `people_of` the
     workspace whose members a copy has. Raises Forbidden, NotAnswered, Unavailable."""
     need_everything(actor)
     await workspace.records.first(Record(
         actor=actor, action="data_query.asked", object_kind="data_query", object_id=query_id,
-        details={"name": name, "sql_sha256": fingerprint(sql)}))
+        details={"sql_sha256": fingerprint(sql)}))
     found = await answer(workspace, control, sql=sql, period=period, masked=masked or not actor.sees_numbers,
                          people_of=people_of)
     if found.problem:

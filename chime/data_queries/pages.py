@@ -10,7 +10,7 @@ from litestar.response import Redirect, Response
 
 from chime import accounts, approvals
 from chime.approvals import Wanted
-from chime.data_queries import actions, queries
+from chime.data_queries import actions, api, queries
 from chime.data_queries.asking import NotAnswered, ask, need_everything
 from chime.data_queries.catalogue import CATALOGUE, EXAMPLES
 from chime.data_queries.jobs import EXPORT, KIND, Frozen
@@ -81,8 +81,7 @@ async def create_answer(here: Here) -> Response[bytes]:
     _, wish, chosen = await _typed(here)
     try:
         found = await ask(here.workspace, here.services.control, here.actor, sql=wish.sql, period=checked(wish),
-                          query_id=chosen.id if chosen else "", name=chosen.name if chosen else "",
-                          people_of=here.record.people_of)
+                          query_id=chosen.id if chosen else "", people_of=here.record.people_of)
     except ChimeError as error:
         return await _refused(here, wish, chosen, error)
     return await _page(here, wish, chosen, answer=found)
@@ -118,7 +117,7 @@ async def create_query_export(here: Here) -> Response[Any]:
     try:
         period = checked(wish)
         name = chosen.name if chosen else ""
-        await ask(here.workspace, control, here.actor, sql=wish.sql, period=period, name=name,
+        await ask(here.workspace, control, here.actor, sql=wish.sql, period=period,
                   query_id=chosen.id if chosen else "")
     except ChimeError as error:
         return await _refused(here, wish, chosen, error)
@@ -131,4 +130,4 @@ async def create_query_export(here: Here) -> Response[Any]:
     return Redirect(f"{here.base}/settings/approvals?said=requested", status_code=303)
 
 
-ROUTES = [show_queries, create_answer, create_query, create_query_export, delete_query]
+ROUTES = [show_queries, create_answer, create_query, create_query_export, delete_query, *api.ROUTES]

@@ -42,7 +42,8 @@ class GroupCommit:
     def __init__(self, path: Path, key: Key, executor: Executor) -> None:
         self._path = path
         self._key = key
-        self._connection = open_connection(path, key, writes=True)
+        self._connection: Any = None  # opened with the first append: to most files that are open nothing comes
+        self._closed = False
         self._turn = asyncio.Lock()
         self._checkpoints = Checkpoints(path, key)
         self._executor = executor
@@ -110,8 +111,12 @@ class GroupCommit:
 
     def _commit(self, rows: list[tuple[Insert, tuple[Any, ...]]]) -> int:
         """How many pages wait for a checkpoint afterwards."""
-        connection = self._connection
         with translated(self._path):
+            if self._closed:
+                raise StorageUnavailable("the journal is closed")
+            if self._connection is None:
+                self._connection = open_connection(self._path, self._key, writes=True)
+            connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for insert, group in groupby(rows, key=lambda row: row[0]):
@@ -140,16 +145,21 @@ class GroupCommit:
 
         async with self._turn:
             await self._checkpoints.close()
-            await asyncio.to_thread(close_connection, self._connection)
+            await self._close_connection()
             try:
                 yield reopen_with
             finally:
-                self._connection = open_connection(self._path, self._key, writes=True)
                 self._checkpoints = Checkpoints(self._path, self._key, self._checkpoints.follower)
 
     async def close(self) -> None:
         """Wait for what is pending, then close."""
         if self._running is not None:
             await asyncio.wait([self._running])
+        self._closed = True
         await self._checkpoints.close()
-        await asyncio.to_thread(close_connection, self._connection)
+        await self._close_connection()
+
+    async def _close_connection(self) -> None:
+        if self._connection is not None:
+            await asyncio.to_thread(close_connection, self._connection)
+            self._connection = None

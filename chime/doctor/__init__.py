@@ -9,9 +9,10 @@ from chime.doctor.alarms import Alarms
 from chime.doctor.ground import Ground
 from chime.doctor.model import INSTALLATION, STALE_AFTER, Found, Kept
 from chime.doctor.numbers import Trips, of_number, of_workspace
+from chime.doctor.outside import RoundTrip, round_trip
 from chime.doctor.queries import kept
 from chime.doctor.rounds import of_files, of_installation, self_checks
 from chime.doctor.watch import Doctor
 
-__all__ = ["INSTALLATION", "STALE_AFTER", "Alarms", "Doctor", "Found", "Ground", "Kept", "Trips", "kept", "of_files",
-           "of_installation", "of_number", "of_workspace", "self_checks"]
+__all__ = ["INSTALLATION", "STALE_AFTER", "Alarms", "Doctor", "Found", "Ground", "Kept", "RoundTrip",
+           "Trips", "kept", "of_files", "of_installation", "of_number", "of_workspace", "round_trip", "self_checks"]

@@ -106,7 +106,7 @@ def security_contact(config: Config) -> Check:
     name = words("security.txt")
     if not config.security_contact:
         return good(name, words("not published: whoever finds a hole finds nobody to tell"),
-                    words("Set CHIME_SECURITY_CONTACT to an e-mail or https address."))
+                    words("Set CHIME_SECURITY_CONTACT to an email or https address."))
     return good(name, words("%(file)s names %(contact)s"),
                 "" if config.public_url else words("Set CHIME_PUBLIC_URL, so that it says where it belongs."),
                 file=f"{config.public_url or 'http://…'}/.well-known/security.txt", contact=config.security_contact)

@@ -32,6 +32,12 @@ class Trips:
             self._made[meta_app_id] = await outside.round_trip(self._ground, key, app.secret)
         return self._made[meta_app_id]
 
+    async def any_app(self) -> tuple[str, bytes] | None:
+        """Key and secret of whichever Meta app is known first; None while there is none."""
+        key = await self._ground.control.db.value("SELECT app_key FROM meta_app ORDER BY created_at, id LIMIT 1")
+        app = await self._ground.control.app(key) if key else None
+        return (key, app.secret) if app is not None else None
+
     async def any_of_ours(self) -> RoundTrip | None:
         """Of whichever Meta app is known first; None while there is none."""
         meta_app_id = await self._ground.control.db.value("SELECT id FROM meta_app ORDER BY created_at, id LIMIT 1")

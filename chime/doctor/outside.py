@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httptools
@@ -38,6 +39,12 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class Heard(Protocol):
+    """What hears an answer: httptools calls its other methods, as far as it has them."""
+
+    is_whole: bool
+
+
 class _Reader:
     """What httptools tells while it reads."""
 
@@ -63,14 +70,28 @@ def is_https(ground: Ground) -> bool:
 async def ask(ground: Ground, method: str, path: str, *, headers: dict[str, str] | None = None, body: bytes = b""
               ) -> Answer:
     """Raises NotReached."""
+    heard = _Reader()
+    head = _head(ground, method, path, {"Content-Length": str(len(body)), **(headers or {})})
+    return Answer(await _talk(ground, head + body, heard), heard.headers, heard.body)
+
+
+async def listen(ground: Ground, path: str, heard: Heard) -> int:
+    """A GET as browsers ask for live updates, told piece by piece as it comes; its status. Raises NotReached."""
+    return await _talk(ground, _head(ground, "GET", path, {"Accept": "text/event-stream", "Accept-Encoding": "gzip"}),
+                       heard)
+
+
+def _head(ground: Ground, method: str, path: str, headers: dict[str, str]) -> bytes:
     where = urlsplit(ground.config.public_url)
-    lines = {"Host": where.netloc, "User-Agent": "Chime doctor", "Connection": "close",
-             "Content-Length": str(len(body)), **(headers or {})}
+    lines = {"Host": where.netloc, "User-Agent": "Chime doctor", "Connection": "close", **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    told = f"{method} {where.path.rstrip('/')}{path} HTTP/1.1\r\n{head}\r\n".encode() + body
+    return f"{method} {where.path.rstrip('/')}{path} HTTP/1.1\r\n{head}\r\n".encode()
+
+
+async def _talk(ground: Ground, told: bytes, heard: Heard) -> int:
     try:
         async with asyncio.timeout(SECONDS):
-            return await _exchange(ground, told)
+            return await _exchange(ground, told, heard)
     except TimeoutError:
         raise NotReached("no answer in ten seconds") from None
     except ssl.SSLError as error:
@@ -81,26 +102,34 @@ async def ask(ground: Ground, method: str, path: str, *, headers: dict[str, str]
         raise NotReached("what answers does not speak HTTP") from None
 
 
-async def _exchange(ground: Ground, told: bytes) -> Answer:
+async def _exchange(ground: Ground, told: bytes, heard: Heard) -> int:
     where = urlsplit(ground.config.public_url)
     is_secure = where.scheme == "https"
     reader, writer = await asyncio.open_connection(
         where.hostname, where.port or (443 if is_secure else 80), ssl=_context(ground) if is_secure else None)
-    heard = _Reader()
-    parser = httptools.HttpResponseParser(heard)
-    size = 0
+    parser, size = httptools.HttpResponseParser(heard), 0
     try:
+        # Not waited for: who refuses a large body answers before all of it is there.
         writer.write(told)
-        await writer.drain()
-        while not heard.is_whole and size <= LARGEST_ANSWER:
-            part = await reader.read(16_384)
-            if not part:
-                break
+        while not heard.is_whole and size <= LARGEST_ANSWER and (part := await _part(reader, parser)):
             size += len(part)
             parser.feed_data(part)
-        return Answer(parser.get_status_code(), heard.headers, heard.body)
+        status: int = parser.get_status_code()
+        if not status:
+            raise NotReached("no answer")
+        return status
     finally:
         writer.transport.abort()
+
+
+async def _part(reader: asyncio.StreamReader, parser: httptools.HttpResponseParser) -> bytes:
+    """Empty at the end, which a refusal may come to by a reset."""
+    try:
+        return await reader.read(16_384)
+    except ConnectionError:
+        if parser.get_status_code():
+            return b""
+        raise
 
 
 def _context(ground: Ground) -> ssl.SSLContext:

@@ -9,7 +9,7 @@ from litestar.response import Redirect, Response
 
 from chime import trust
 from chime.checked import Check, State
-from chime.doctor import actions, queries
+from chime.doctor import actions, queries, stream_pages
 from chime.doctor.alarms import PAGE, Alarms
 from chime.doctor.ground import Ground
 from chime.doctor.model import INSTALLATION, STALE_AFTER
@@ -94,4 +94,4 @@ def _identity(request: AnyRequest) -> Identity:
     return found
 
 
-ROUTES = [show_doctor, create_look, create_reminder]
+ROUTES = [show_doctor, create_look, create_reminder, *stream_pages.ROUTES]

@@ -10,7 +10,7 @@ from chime import audit, channels, inbound, trust
 from chime.checked import Check, bad, good, words
 from chime.db import Kind
 from chime.db.migrate import pending
-from chime.doctor import installation, machinery, outside
+from chime.doctor import installation, machinery, outside, proxy
 from chime.doctor.ground import Ground
 from chime.doctor.numbers import Trips
 from chime.errors import ChimeError
@@ -35,7 +35,12 @@ def _steps(ground: Ground, trips: Trips) -> dict[str, Step]:
         return [await outside.certificate(ground), await outside.headers(ground),
                 outside.forwarded(ground, await trips.any_of_ours() if outside.is_https(ground) else None)]
 
-    steps: dict[str, Step] = {"certificate": from_outside}
+    async def through_the_proxy() -> list[Check]:
+        if not outside.is_https(ground):
+            return []
+        return await proxy.checks(ground, await trips.any_app())
+
+    steps: dict[str, Step] = {"certificate": from_outside, "reverse proxy from outside": through_the_proxy}
     for name, check in _MACHINERY.items():
         steps[name] = functools.partial(_one, check, ground)
     steps["backup"] = functools.partial(machinery.backups, ground)

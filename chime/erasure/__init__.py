@@ -5,8 +5,8 @@ is gone on from and a restore forgets again. A refusal of marketing outlives the
 balances: what was taken out of the journal is counted as taken out.
 """
 
-from chime.erasure.again import reapply
+from chime.erasure.again import forgotten_of, reapply
 from chime.erasure.jobs import JOBS
 from chime.erasure.model import COUNTED, Erasure, Meant
 
-__all__ = ["COUNTED", "JOBS", "Erasure", "Meant", "reapply"]
+__all__ = ["COUNTED", "JOBS", "Erasure", "Meant", "forgotten_of", "reapply"]

@@ -7,7 +7,7 @@ calls `reapply` before it opens the workspace to anybody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from chime import contacts
@@ -46,6 +46,16 @@ async def reapply(workspace: Workspace, control: Control, *, copied_from: str | 
     if lost:
         await leave_nothing(workspace)
     return count
+
+
+async def forgotten_of(workspace: Workspace, control: Control, known: Mapping[str, Sequence[Identity]]) -> set[str]:
+    """Which of these contacts, each with the ids they are known by, were forgotten in the workspace: nobody may bring
+    them back."""
+    stones = [*await journal.tombstones(workspace), *await queries.tombstones_of(control.db, workspace.id)]
+    marks, gone = {one.mark for one in stones}, {one.contact_id for one in stones}
+    key = contacts.marking_key(workspace.callback_key)
+    return {contact_id for contact_id, ids in known.items() if stones and (
+        contact_id in gone or any(contacts.mark(key, one) in marks for one in ids))}
 
 
 async def _quietly(messages: int) -> None:

@@ -13,7 +13,7 @@ KIND = "erasure"
 JOB = "erasure.run"
 # What a certificate counts, in the order in which it tells.
 COUNTED = ("contacts", "identities", "conversations", "messages", "files", "consents", "tags", "deliveries", "records",
-           "exports", "mentions")
+           "exports", "questions", "mentions")
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):

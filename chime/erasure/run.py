@@ -16,7 +16,7 @@ import msgspec
 from chime import approvals, contacts, inbox
 from chime.approvals import Ending, StandsNoMore, State
 from chime.db import DatabaseFile
-from chime.erasure import actions, journal, queries
+from chime.erasure import actions, journal, queries, questions
 from chime.erasure.model import Erasure, Meant, Tombstone
 from chime.jobs import Work
 from chime.security.permissions import SYSTEM, Actor
@@ -124,7 +124,10 @@ async def forget(workspace: Workspace, erasure_id: str, beat: Heartbeat) -> None
 
 
 async def _forget_people(workspace: Workspace, erasure_id: str, contact_ids: Sequence[str], beat: Heartbeat) -> None:
-    """Messages in short transactions; what comes in meanwhile goes with the last one."""
+    """Saved questions while it is known what they might say. Messages in short transactions; what comes in meanwhile
+    goes with the last one."""
+    async with thoroughly(workspace, SYSTEM) as tx:
+        await questions.forget(workspace, tx, erasure_id, contact_ids)
     done = 0
     while doomed := await inbox.messages_of(workspace.db, contact_ids):
         files = await inbox.remove_files(workspace.db, workspace.files, doomed)
@@ -172,7 +175,7 @@ async def _forget_rest(workspace: Workspace, erasure_id: str) -> None:
         await actions.forget_records(tx, erasure_id, meant, ids)
         ended = 0
         for (approval_id,) in await tx.rows("SELECT id FROM approval WHERE state IN ('running', 'ready') "
-                                            "AND job = 'exports.run'"):
+                                            "AND job IN ('exports.run', ?)", questions.ASKED_BY):
             await approvals.end(tx, await approvals.found(tx, approval_id), State.CANCELLED, Ending.ERASURE)
             ended += 1
         await actions.add(tx, erasure_id, exports=ended)

@@ -1,10 +1,13 @@
 """Public address and mail server after the first run: the same two questions, for the operators.
 
-What is saved counts from the next start on; what the environment or a file says counts for more and is only shown.
+What is saved counts at once: the appliance is put together anew in its own process, with the new options in every room
+that read them, while whoever calls waits in the line of the socket. What the environment or a file says counts for more
+and is only shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar import Request, get, post
@@ -57,7 +60,14 @@ async def _page(request: AnyRequest, *, status: int = 200, values: dict[str, str
     return services.pages.answer(
         request, "first_run/settings.html", status=status, values=shown if values is None else values,
         errors=errors or {}, fixed=fixed_outside(config), bind=f"{config.bind_host}:{config.bind_port}",
-        held=mails.password is not None, said=request.query_params.get("said", ""))
+        held=mails.password is not None, said=request.query_params.get("said", ""),
+        at_once=_begin_again(request) is not None)
+
+
+def _begin_again(request: AnyRequest) -> Callable[[], Awaitable[None]] | None:
+    """How the appliance that serves this request begins anew; None where nobody knows how, as in a demo."""
+    found: Callable[[], Awaitable[None]] | None = getattr(request.app.state, "begin_again", None)
+    return found
 
 
 @get(PAGE, opt=OPERATE, include_in_schema=False)
@@ -80,7 +90,12 @@ async def edit_address(request: AnyRequest) -> Response[Any]:
         return await _refused(request, fields, as_invalid(refused))
     except Invalid as error:
         return await _refused(request, fields, error)
-    return Redirect(f"{PAGE}?said=saved", status_code=303)
+    again = _begin_again(request)
+    if again is None or not values:
+        return Redirect(f"{PAGE}?said=saved", status_code=303)
+    await again()
+    # On a connection of its own, or the answer to what follows would still be ours.
+    return Redirect(f"{PAGE}?said=counts", status_code=303, headers={"Connection": "close"})
 
 
 async def _refused(request: AnyRequest, fields: dict[str, str], error: Invalid) -> Response[bytes]:

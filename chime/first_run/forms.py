@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from babel import Locale
 
@@ -56,6 +57,8 @@ def place_form(fields: Mapping[str, str], before: Mails) -> tuple[Place, Mails]:
     text = {name: fields.get(name, "").strip() for name in (
         "public_url", "trusted_proxies", "mail_host", "mail_security", "mail_port", "mail_user", "mail_from")}
     problems: list[tuple[str, str]] = []
+    if text["public_url"] and not _is_address(text["public_url"]):
+        problems.append(("public_url", "Enter the address alone, as in https://chime.example.com."))
     if text["mail_security"] not in ("", *SCHEMES):
         problems.append(("mail_security", "Choose one of these."))
     if text["mail_port"] and not (text["mail_port"].isascii() and text["mail_port"].isdigit()
@@ -73,6 +76,19 @@ def place_form(fields: Mapping[str, str], before: Mails) -> tuple[Place, Mails]:
     mails = Mails(host=text["mail_host"], security=text["mail_security"] or "starttls", port=text["mail_port"],
                   user=text["mail_user"], password=password, sender=text["mail_from"] if text["mail_host"] else "")
     return Place(public_url=text["public_url"], trusted_proxies=text["trusted_proxies"]), mails
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is where a browser goes and nothing besides: no name or password, no question, no spaces."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return (parts.scheme in ("http", "https") and _HOST.fullmatch(host) is not None and "@" not in parts.netloc
+            and not (parts.query or parts.fragment) and not any(character.isspace() for character in text)
+            and port != 0)
 
 
 def address_values(draft: Draft) -> dict[str, str]:

@@ -68,6 +68,8 @@ class Draft:
         self.place = Place()
         self.mails = Mails()
         self.number: NewChannel | None = None
+        self.practises = False
+        """A practice workspace with a simulated number comes first; then there is no number"""
         self.passed: set[str] = set()
         """The steps that were answered or skipped."""
 

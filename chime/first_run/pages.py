@@ -195,11 +195,11 @@ async def create_whatsapp(request: AnyRequest) -> Response[Any]:
     desk, fields = Desk.of(request), await form_fields(request)
     if _too_early(desk, "whatsapp"):
         return Redirect("/setup/owner", status_code=303)
-    if fields.get("do") == "skip":
-        desk.draft.number = None
+    if fields.get("do") in ("skip", "practise"):
+        desk.draft.number, desk.draft.practises = None, fields["do"] == "practise"
         return _next(desk, "whatsapp")
     try:
-        desk.draft.number = await _number(desk, fields)
+        desk.draft.number, desk.draft.practises = await _number(desk, fields), False
     except Invalid as error:
         kept = {name: fields.get(name, "") for name in NUMBER_FIELDS}
         return _page(request, "whatsapp", status=422, errors=_problems(request, error), values=kept)

@@ -27,6 +27,7 @@ from chime.handover.model import FILES, JOURNAL, WORKSPACE, App, Description, No
 from chime.handover.packing import need_room
 from chime.handover.people import KEPT, Arrivals, arrivals, bring
 from chime.handover.reading import Contents, examine, file_key, header_of, unpack
+from chime.handover.server_code import server_code
 from chime.ids import Ids
 from chime.log import Log
 from chime.security.passwords import Passwords
@@ -45,8 +46,9 @@ _log = Log("handover")
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. `new_accounts`: who needs a reset link to get in; `held`: messages that wait for a person's word
-    because the other server may have sent them; `audit_ok`: whether the trail was what the other server had signed."""
+    """What came of it. `is_final`: it was handed over to this server and to no other. `new_accounts`: who needs a reset
+    link to get in; `held`: messages that wait for a person's word because another server may have sent them;
+    `audit_ok`: whether the trail was what the other server had signed."""
 
     workspace_id: str
     name: str
@@ -74,6 +76,7 @@ async def take_in(control: Control, source: Path, passphrase: str, *, name: str 
     await _must_be_free(control, header.workspace_id)
     key = await asyncio.to_thread(file_key, source, passphrase)
     contents = await asyncio.to_thread(examine, source, key)
+    is_final = contents.description.is_final and contents.description.handed_to == await server_code(control, ids)
     named = await _name(control, name or contents.description.name)
     need_room(data_dir, contents.size, "for what is in the file")
     with _only_import(data_dir):
@@ -82,9 +85,9 @@ async def take_in(control: Control, source: Path, passphrase: str, *, name: str 
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         try:
             await asyncio.to_thread(_put, source, key, folder)
-            ready = await _make_ready(control, contents, folder, ids)
+            ready = await _make_ready(control, contents, folder, ids, is_final=is_final)
             await asyncio.to_thread(_move, folder, target)
-            slug = await _register(control, contents, ready, named, ids)
+            slug = await _register(control, contents, ready, named, ids, is_final=is_final)
         except BaseException:
             if not await control.db.value("SELECT 1 FROM workspace WHERE id = ?", header.workspace_id):
                 await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
@@ -93,7 +96,7 @@ async def take_in(control: Control, source: Path, passphrase: str, *, name: str 
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     _log.info("workspace.imported", workspace_id=header.workspace_id)
     emails = {person.id: person.email for person in contents.description.people}
-    return Imported(workspace_id=header.workspace_id, name=named, slug=slug, is_final=contents.description.is_final,
+    return Imported(workspace_id=header.workspace_id, name=named, slug=slug, is_final=is_final,
                     people=len(emails), new_accounts=tuple(emails[person] for person in ready.who.unknown),
                     held=ready.held, audit_ok=ready.audit_ok)
 
@@ -134,7 +137,7 @@ def _put(source: Path, key: bytes, folder: Path) -> None:
     unpack(source, key, folder)
 
 
-async def _make_ready(control: Control, contents: Contents, folder: Path, ids: Ids) -> _Ready:
+async def _make_ready(control: Control, contents: Contents, folder: Path, ids: Ids, *, is_final: bool) -> _Ready:
     """Prove that the files open and hold what the list says, bring them up to date, and make them this server's."""
     description, header = contents.description, contents.header
     keys = keys_of(description, header.workspace_id)
@@ -151,7 +154,7 @@ async def _make_ready(control: Control, contents: Contents, folder: Path, ids: I
     try:
         if await file.value("SELECT value FROM meta WHERE key = 'workspace_id'") != header.workspace_id:
             raise NotTaken("The file holds another workspace than it says.")
-        held, audit_ok = await _settle(control, contents, file, ids)
+        held, audit_ok = await _settle(control, contents, file, ids, is_final=is_final)
     finally:
         await file.close()
     return _Ready(folder=folder, who=who, held=held, audit_ok=audit_ok)
@@ -165,14 +168,15 @@ def _must_hold(contents: Contents, folder: Path, keys: WorkspaceKeys) -> None:
             raise NotTaken(f"{name} in the file does not hold what the list says; make a new one.")
 
 
-async def _settle(control: Control, contents: Contents, file: DatabaseFile, ids: Ids) -> tuple[int, bool]:
-    """What the other server may go on with must not happen twice: what it was about to send waits for a person's word,
-    unless it had handed the workspace over; what somebody asked for there is at an end."""
+async def _settle(control: Control, contents: Contents, file: DatabaseFile, ids: Ids, *, is_final: bool
+                  ) -> tuple[int, bool]:
+    """What another server may go on with must not happen twice: what it was about to send waits for a person's word,
+    unless the workspace was handed over to this one; what somebody asked for there is at an end."""
     clock = Clock()
     upto = await control.db.value("SELECT max(sequence) FROM audit_event") or 0
     async with Writes(file, clock, ids, lambda committed: None).write(OPERATOR) as tx:
         signed = await audit.sign_again(tx, control, contents.description.audit_key)
-        held = await _hold(tx, is_final=contents.description.is_final)
+        held = await _hold(tx, is_final=is_final)
         # An erasure that has begun goes on to its end, here too.
         await tx.execute("UPDATE approval SET state = 'cancelled', ended_at = ? WHERE ended_at IS NULL "
                          "AND (kind <> 'erasure' OR state <> 'running')", tx.audited_at)
@@ -182,7 +186,7 @@ async def _settle(control: Control, contents: Contents, file: DatabaseFile, ids:
                          "value = excluded.value", str(upto))
         key = contents.description.audit_key
         await tx.audit("workspace.imported", "workspace", contents.header.workspace_id,
-                       export_id=contents.header.export_id, held=held, is_final=contents.description.is_final,
+                       export_id=contents.header.export_id, held=held, is_final=is_final,
                        signed_by=key.hex() if key else "", checkpoints=signed.good, not_signed=signed.bad)
     return held, not signed.bad
 
@@ -211,7 +215,8 @@ def _move(folder: Path, target: Path) -> None:
     flush_names(target.parent)
 
 
-async def _register(control: Control, contents: Contents, ready: _Ready, name: str, ids: Ids) -> str:
+async def _register(control: Control, contents: Contents, ready: _Ready, name: str, ids: Ids, *, is_final: bool
+                    ) -> str:
     """Say in control.db that there is such a workspace: all of it in one transaction. Its slug."""
     header, description = contents.header, contents.description
     passwords = Passwords(control.keys.pepper, ids)
@@ -238,7 +243,7 @@ async def _register(control: Control, contents: Contents, ready: _Ready, name: s
                              "VALUES (?, ?, ?, ?, ?, ?)", header.workspace_id, one.erasure_id, one.contact_id, one.mark,
                              one.opted_out, one.at)
         await tx.execute("INSERT INTO workspace_move (workspace_id, direction, at, is_final) VALUES (?, 'in', ?, ?)",
-                         header.workspace_id, tx.audited_at, int(description.is_final))
+                         header.workspace_id, tx.audited_at, int(is_final))
         await tx.audit("workspace.imported", "workspace", header.workspace_id, export_id=header.export_id,
                        people=len(ready.who.ids), new_accounts=len(ready.who.unknown))
     return slug

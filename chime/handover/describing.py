@@ -21,7 +21,9 @@ async def describe(control: Control, record: WorkspaceRecord, workspace: Db) -> 
     move = await queries.move(db, record.id)
     return Description(
         name=record.name, time_zone=record.time_zone, created_at=record.created_at,
-        is_final=move is not None and (move.direction == "out" or move.is_final),
+        # One that waits here to go live may still do so: what is exported of it does not end that.
+        is_final=move is not None and move.direction == "out",
+        handed_to=move.handed_to if move is not None else "",
         policy_text=policy, owner_policy_text=owner_policy, people=tuple(await queries.people(db, record.id)),
         teams=tuple(await queries.teams(db, record.id)), roles=tuple(await queries.roles(db, record.id)),
         apps=tuple([_opened(control, app) for app in await queries.apps(db, await queries.numbers(workspace))]),

@@ -1,11 +1,12 @@
 """The three steps that keep two servers from answering for one workspace.
 
 The old server hands over: nobody gets in, nothing is sent, and what Meta delivers for it is refused with "come again",
-so Meta keeps it. A file made after that holds everything that was ever acknowledged. On the new server the workspace
-goes live: only then its numbers lead somewhere and its jobs run. Last, somebody gives Meta the new address.
+so Meta keeps it. A file made after that holds everything that was ever acknowledged, and names the one server it was
+handed over to. There the workspace goes live: only then its numbers lead somewhere and its jobs run. Last, somebody
+gives Meta the new address.
 
-A file that was made while the old server went on may be older than what happened there since; it goes live only when
-somebody says that the old one has been stopped.
+A file that was made while the old server went on may be older than what happened there since, and one that names
+another server may be live there; it goes live only when somebody says that no other server works with it.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[Address, ...]
 
 
-async def hand_over(tx: Transaction, workspace_id: str) -> None:
-    """From the commit on nothing happens to it here. `tx` is control's. Raises NotFound, Conflict."""
+async def hand_over(tx: Transaction, workspace_id: str, *, to: str) -> None:
+    """From the commit on nothing happens to it here. `to` is the code of the server that may go live with it; `tx` is
+    control's. Raises NotFound, Conflict."""
     state = await tx.value("SELECT state FROM workspace WHERE id = ?", workspace_id)
     if state not in ("active", "suspended"):
         raise Conflict("This workspace does not work here; there is nothing to hand over.")
@@ -45,9 +47,9 @@ async def hand_over(tx: Transaction, workspace_id: str) -> None:
         raise Conflict("This workspace was handed over already.")
     await tx.execute("UPDATE workspace SET state = 'suspended', suspended_at = ?, suspension_reason = ? WHERE id = ?",
                      tx.audited_at, REASON, workspace_id)
-    await tx.execute("INSERT INTO workspace_move (workspace_id, direction, at, is_final) VALUES (?, 'out', ?, 1)",
-                     workspace_id, tx.audited_at)
-    await tx.audit("workspace.hand_over_made", "workspace", workspace_id, workspace_id=workspace_id)
+    await tx.execute("INSERT INTO workspace_move (workspace_id, direction, at, is_final, handed_to) "
+                     "VALUES (?, 'out', ?, 1, ?)", workspace_id, tx.audited_at, to)
+    await tx.audit("workspace.hand_over_made", "workspace", workspace_id, workspace_id=workspace_id, handed_to=to)
 
 
 async def take_back(tx: Transaction, workspace_id: str) -> None:
@@ -65,10 +67,10 @@ async def go_live(control: Control, record: WorkspaceRecord, numbers: list[Waiti
     if move is None or move.direction != "in":
         raise Conflict("This workspace does not wait to go live.")
     if not move.is_final and not old_is_stopped:
-        raise Conflict("The file was made while the other server went on, so it may hold less than is there by now, "
-                       "and both would answer customers. On the other server run `chime workspace hand-over`, export "
-                       "again and import that file; or, if that server is gone for good, say so with "
-                       "`--old-server-is-stopped`.")
+        raise Conflict("The file was not handed over to this server: another one may answer customers, and know more "
+                       "than it holds. If no other server works with this workspace any more, say so with "
+                       "`--old-server-is-stopped`; if one does, have it handed over (`chime workspace hand-over --to "
+                       "CODE`) to a server that has not had it.")
     async with control.write(OPERATOR) as tx:
         for number in numbers:
             await _route(tx, record.id, number)

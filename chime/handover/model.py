@@ -172,7 +172,8 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """What control.db knows of a workspace and what goes with it. `is_final`: it was handed over before, so nothing
-    happened to it since. API keys, invitations and support access do not go with it."""
+    happened to it since; `handed_to` is the code of the server it was handed over to. API keys, invitations and support
+    access do not go with it."""
 
     name: str
     time_zone: str
@@ -188,6 +189,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     uses: tuple[KeyUse, ...]
     forgotten: tuple[Forgotten, ...]
     audit_key: bytes | None
+    handed_to: str = ""
 
     def __repr__(self) -> str:
         return f"Description({self.name})"

@@ -1,4 +1,4 @@
-"""The people of a workspace on another server: who is known there by their e-mail is who they are there, with the role
+"""The people of a workspace on another server: who is known there by their email is who they are there, with the role
 they had; who is not gets an account without a password, and finds the way in by a reset link.
 
 An account made here keeps its id, so what they wrote stays theirs. Who is known already has another one; then theirs is

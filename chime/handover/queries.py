@@ -27,11 +27,12 @@ class WrappedRoot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """A workspace on its way: `out` of here, or `in`."""
+    """A workspace on its way: `out` of here, handed to the server with that code, or `in`."""
 
     direction: str
     at: int
     is_final: bool
+    handed_to: str
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +46,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def move(control: Db, workspace_id: str) -> Move | None:
-    return await control.one(Move, "SELECT direction, at, is_final FROM workspace_move WHERE workspace_id = ?",
-                             workspace_id)
+    return await control.one(Move, "SELECT direction, at, is_final, handed_to FROM workspace_move "
+                             "WHERE workspace_id = ?", workspace_id)
 
 
 async def people(control: Db, workspace_id: str) -> list[Person]:

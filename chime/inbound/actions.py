@@ -13,13 +13,21 @@ from chime.workspaces import Control, Registry, Workspace
 from chime.workspaces.workspace import WEBHOOK_BODY
 
 
-class HandedOver(Unavailable):
-    """Somebody it is for moves to another server: not taken here, so that it is sent again, and there at last. What it
-    held for others is stored; `stored` are their workspaces."""
+class StoredInPart(Unavailable):
+    """It has to be sent again: somebody it is for could not take it. What it held for others is stored all the same,
+    so that nobody waits for a stranger's files; `stored` are their workspaces."""
+
+    def __init__(self, stored: list[str], because: str = "storage is not available") -> None:
+        super().__init__(because)
+        self.because = because
+        self.stored = stored
+
+
+class HandedOver(StoredInPart):
+    """Somebody it is for moves to another server: not taken here, so that it is sent again, and there at last."""
 
     def __init__(self, stored: list[str]) -> None:
-        super().__init__("another server answers this number from now on")
-        self.stored = stored
+        super().__init__(stored, "another server answers this number from now on")
 
 
 class Journals:
@@ -32,11 +40,12 @@ class Journals:
         self._ids = ids
 
     async def store(self, meta_app_id: str, scan: Scan) -> list[str]:
-        """Durable on return. Raises StorageUnavailable when any part could not be stored; the sender repeats the
-        whole body then, and what is stored already is known by its hash. HandedOver likewise."""
+        """Durable on return. Raises StoredInPart when a workspace could not take what is for it; the sender repeats the
+        whole body then, and what is stored already is known by its hash. StorageUnavailable likewise."""
         owners: dict[str, list[int]] = {}
         homeless: list[int] = []
         handed_over = False
+        failed: Unavailable | None = None
         for index, change in enumerate(scan.changes):
             found = await self._owners(change)
             for workspace_id in found:
@@ -53,6 +62,9 @@ class Journals:
                 # The route outlived its workspace (erased meanwhile): nobody's now.
                 del owners[workspace_id]
                 homeless += indexes
+            except Unavailable as error:
+                del owners[workspace_id]
+                failed = error
         parked = [(scan.changes[indexes[0]], scan.select(indexes), "nobody claimed this number")
                   for indexes in _by_owner(scan, homeless)]
         if not scan.recognised:
@@ -60,6 +72,8 @@ class Journals:
                            "not the shape of a WhatsApp webhook"))
         if parked:
             await self._park(meta_app_id, parked)
+        if failed is not None:
+            raise StoredInPart(list(owners)) from failed
         if handed_over:
             raise HandedOver(list(owners))
         return list(owners)

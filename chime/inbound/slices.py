@@ -1,7 +1,8 @@
 """Going through a whole journal without holding anybody up: a few bodies at a time, giving way between them.
 
 A year of journal may be ten million bodies and one body may be three megabytes, so neither rows nor parsed events are
-ever held for more than a handful of bodies, and the event loop never waits for more than some milliseconds.
+ever held for more than a handful of bodies, a single one if it is large, and the event loop never waits for more than
+some milliseconds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from chime.whatsapp import Event, parse
 from chime.workspaces import Workspace
 
 BODIES = 16
+# Bytes of bodies that are read at once, unless a single one is longer. A day of large bodies is hundreds of megabytes.
+AT_ONCE = 256 * 1024
 # Bytes that are parsed on the loop in one go: about two milliseconds. A longer body is parsed in a thread.
 SLICE = 32 * 1024
 # While posts wait for the disk, answering Meta comes before proving that it was answered.
@@ -33,14 +36,25 @@ class StoredBody(msgspec.Struct, frozen=True):
 
 async def stored_bodies(workspace: Workspace, after: int, last: int) -> AsyncIterator[list[StoredBody]]:
     """The bodies after one id up to another, in order, some at a time."""
-    while after < last:
-        rows = await workspace.journal_db.rows(
-            "SELECT id, key, received_at, body FROM webhook_body WHERE id > ? AND id <= ? "
-            "ORDER BY id LIMIT ?", after, last, BODIES)
-        if not rows:
-            return
-        yield [StoredBody(*row) for row in rows]
-        after = rows[-1][0]
+    while (end := await _end_of_some(workspace, after, last)) is not None:
+        rows = await workspace.journal_db.rows("SELECT id, key, received_at, body FROM webhook_body "
+                                               "WHERE id > ? AND id <= ? ORDER BY id", after, end)
+        after = end
+        if rows:
+            yield [StoredBody(*row) for row in rows]
+
+
+async def _end_of_some(workspace: Workspace, after: int, last: int) -> int | None:
+    """The id up to which to read at once; None when there are no more. How long a body is, its row tells without it."""
+    lengths = await workspace.journal_db.rows("SELECT id, length(body) FROM webhook_body WHERE id > ? AND id <= ? "
+                                              "ORDER BY id LIMIT ?", after, last, BODIES)
+    end, total = None, 0
+    for body_id, length in lengths:
+        total += length
+        if end is not None and total > AT_ONCE:
+            break
+        end = int(body_id)
+    return end
 
 
 async def events_of(body: bytes) -> list[Event]:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from litestar.enums import ScopeType
 
 from chime.inbound import self_test
-from chime.inbound.actions import HandedOver, Journals
+from chime.inbound.actions import Journals, StoredInPart
 from chime.log import Log
 from chime.security.crypto import same
 from chime.security.signatures import is_signed
@@ -141,10 +141,12 @@ class Webhooks:
             return 503, b"busy"
         except WentAway:
             return 408, b"the sender went away"
-        except HandedOver as others:
-            for workspace_id in others.stored:
+        except StoredInPart as part:
+            for workspace_id in part.stored:
                 self._start_apply(workspace_id)
-            return 503, b"another server answers this number from now on"
+            if isinstance(part.__cause__, Exception):
+                self._not_stored(part.__cause__)
+            return 503, part.because.encode()
         except Exception as error:  # whatever ails us, Meta shall come again: 503 says so, a plain 500 does not
             self._not_stored(error)
             return 503, b"storage is not available"

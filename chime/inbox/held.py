@@ -24,6 +24,8 @@ from chime.workspaces import Transaction
 # What became of a send that certainly did not reach anybody.
 _NOTHING_LEFT = frozenset({"not_sent", "refused"})
 _FIRST = (0, "")
+# In `meta`: when messages for later were held last.
+SCHEDULED_HELD_AT = "scheduled_held_at"
 RESTORED = words("The workspace was restored to an earlier moment. Send it all the same?")
 
 
@@ -91,8 +93,12 @@ async def settle_or_hold(tx: Transaction, message_id: str, journalled: Sequence[
 
 async def hold_scheduled(tx: Transaction) -> int:
     """Messages for later ask a person again, each in its conversation; how many."""
-    return await tx.execute("UPDATE scheduled_message SET state = 'held', trouble = ? WHERE state = 'waiting'",
-                            RESTORED)
+    count = await tx.execute("UPDATE scheduled_message SET state = 'held', trouble = ? WHERE state = 'waiting'",
+                             RESTORED)
+    if count:
+        await tx.execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
+                         "value = excluded.value", SCHEDULED_HELD_AT, str(tx.now))
+    return count
 
 
 async def held(db: Db, viewer: Viewer, *, after: tuple[int, str] | None = None, limit: int) -> list[Held]:

@@ -25,6 +25,7 @@ from chime.inbox.scheduled_jobs import JOBS as SCHEDULED_JOBS
 from chime.inbox.search_jobs import JOBS as SEARCH_JOBS
 from chime.inbox.snooze_jobs import JOBS as SNOOZE_JOBS
 from chime.inbox.unsent_file_jobs import JOBS as UNSENT_JOBS
+from chime.inbox.unsettled_jobs import JOBS as UNSETTLED_JOBS
 from chime.jobs import JobKind, Work
 from chime.whatsapp import Doubtful, GraphRefused, MediaTooLarge, NotSent, read_body
 
@@ -142,6 +143,7 @@ JOBS = [
     *SNOOZE_JOBS,
     *BULK_JOBS,
     *UNSENT_JOBS,
+    *UNSETTLED_JOBS,
     JobKind(FETCH_MEDIA, fetch_media, due_media, at_once=16),
     JobKind(SEND_READ, send_read, nothing_due),
     JobKind(SEND_TYPING, send_typing, nothing_due),

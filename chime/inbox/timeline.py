@@ -17,7 +17,8 @@ from chime.inbox.notes import Note
 # What was done to the record itself; of edits it is told that they were, not what was written.
 RECORD_ACTIONS = ("contact.created", "contact.edited", "contact.tagged", "contact.untagged", "contact.merged",
                   "contact.merge_undone", "contact.identity_changed", "contact.consent_recorded", "contact.blocked",
-                  "contact.unblocked", "contact.deleted", "contact.number_revealed", "contact.owner_changed")
+                  "contact.unblocked", "contact.deleted", "contact.restored", "contact.number_revealed",
+                  "contact.owner_changed")
 
 
 class RecordEntry(msgspec.Struct, frozen=True, kw_only=True):

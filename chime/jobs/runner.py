@@ -44,6 +44,8 @@ class Runner:
         self._stopping = False
         self._log = Log("jobs")
         self.sweeps = 0
+        self.swept = False
+        """Whether all workspaces were looked through for what the last process left."""
         self.finished: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
 

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     NUMBER_QUALITY = "number_quality"
     CONNECTION_TROUBLE = "connection_trouble"
     CONNECTION_WELL = "connection_well"
+    MESSAGES_HELD = "messages_held"
+    MESSAGES_IN_DOUBT = "messages_in_doubt"
 
 
 class Way(StrEnum):
@@ -83,6 +85,9 @@ DEFAULT_WAYS: dict[Kind, tuple[Way, ...]] = {
     # The mail of these goes at once, by itself (chime.doctor): whoever is away must hear of it.
     Kind.CONNECTION_TROUBLE: (Way.IN_APP, Way.SOUND, Way.DESKTOP, Way.PUSH),
     Kind.CONNECTION_WELL: (Way.IN_APP, Way.PUSH),
+    # So does the mail of these (chime.inbox.unsettled_jobs).
+    Kind.MESSAGES_HELD: (Way.IN_APP, Way.SOUND, Way.DESKTOP, Way.PUSH),
+    Kind.MESSAGES_IN_DOUBT: (Way.IN_APP, Way.SOUND, Way.DESKTOP, Way.PUSH),
 }
 
 

@@ -33,6 +33,7 @@ _MARKS = {
     Kind.SCHEDULED_FAILED: "circle-alert", Kind.CUSTOMER_WROTE_FIRST: "message-circle",
     Kind.CAMPAIGN_FINISHED: "check-check", Kind.NUMBER_QUALITY: "circle-alert",
     Kind.CONNECTION_TROUBLE: "triangle-alert", Kind.CONNECTION_WELL: "check-check",
+    Kind.MESSAGES_HELD: "hourglass", Kind.MESSAGES_IN_DOUBT: "triangle-alert",
 }
 
 
@@ -87,6 +88,10 @@ def _sentence_of_rarer(words: Words, row: Notification) -> str:
             return words("The connection of %(about)s needs a look")
         case Kind.CONNECTION_WELL:
             return words("The connection of %(about)s is well again")
+        case Kind.MESSAGES_HELD:
+            return words("Messages are on hold until somebody says whether they go")
+        case Kind.MESSAGES_IN_DOUBT:
+            return words("Messages may have been sent; somebody has to say what becomes of them")
         case _:
             return words("The quality rating of %(about)s changed")
 
@@ -107,6 +112,8 @@ def kind_words(words: Words) -> dict[str, tuple[str, str]]:
         Kind.NUMBER_QUALITY.value: (words("Number quality"), words("WhatsApp rates a number of yours differently")),
         Kind.CONNECTION_TROUBLE.value: (words("Connection trouble"), words("A number of yours may not work")),
         Kind.CONNECTION_WELL.value: (words("Connection well again"), words("The trouble with a number is over")),
+        Kind.MESSAGES_HELD.value: (words("Messages on hold"), words("After a restore, they wait for your word")),
+        Kind.MESSAGES_IN_DOUBT.value: (words("Messages in doubt"), words("Nobody knows whether they were sent")),
     }
 
 

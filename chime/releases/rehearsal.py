@@ -165,9 +165,11 @@ def _place(error: BaseException) -> str:
 async def back_up(config: Config) -> None:
     """Have everything that is committed now in the backup. Raises StartRefused."""
     from chime.backups import backup_now
+    from chime.restores import trial_checks
 
     async with opened(config) as (control, registry):
-        if not await backup_now(control, registry, config, Clock(), seconds=BACKED_UP_IN):
+        if not await backup_now(control, registry, config, Clock(), checks=trial_checks(control),
+                                seconds=BACKED_UP_IN):
             raise StartRefused("the backup did not end in time; `chime doctor` says what holds it up")
 
 

@@ -12,7 +12,7 @@ import msgspec
 from chime.clock import MINUTE
 from chime.log import Log
 from chime.releases import state
-from chime.releases.shelf import Shelf
+from chime.releases.shelf import Shelf, UnderWay
 from chime.releases.state import Outcome, Step, Upgrade
 
 MOST_STARTS = 3
@@ -23,12 +23,22 @@ _log = Log("releases")
 
 def settle_at_start(shelf: Shelf, now: int) -> None:
     """Before the service is started; quick. `current` is to be read after it. Raises StartRefused."""
+    if state.under_way(shelf) is None:
+        return
+    try:
+        # Whoever begins an upgrade now waits until this is settled, or its own state would be taken for what was left.
+        with shelf.alone():
+            _settle(shelf, now)
+    except UnderWay:
+        upgrade = state.under_way(shelf)
+        if upgrade is not None and upgrade.step is Step.TRYING:
+            state.note_start(shelf, now)
+
+
+def _settle(shelf: Shelf, now: int) -> None:
+    """Of somebody who is not there any more."""
     upgrade = state.under_way(shelf)
     if upgrade is None:
-        return
-    if shelf.somebody_is_at_it:
-        if upgrade.step is Step.TRYING:
-            state.note_start(shelf, now)
         return
     if upgrade.step is not Step.TRYING:
         undo(shelf, upgrade, "it was interrupted")

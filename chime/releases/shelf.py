@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,10 @@ from chime.workspaces.files import flush_names
 
 ROOT = Path("/usr/lib/chime")
 _LAYING_OUT = 600.0
+
+
+class UnderWay(StartRefused):
+    """Somebody upgrades or goes back at this moment."""
 
 
 class Shelf:
@@ -93,8 +98,9 @@ class Shelf:
             shutil.rmtree(gone, ignore_errors=True)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else upgrades or goes back meanwhile. Raises StartRefused."""
+    def alone(self, *, patience: float = 0.0) -> Iterator[None]:
+        """Nobody else upgrades or goes back meanwhile. Raises UnderWay when somebody still does after so many seconds,
+        StartRefused when it may not be written."""
         try:
             self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -102,19 +108,19 @@ class Shelf:
             raise StartRefused(f"{self.root} cannot be written ({error.strerror}): releases are root's to change, "
                                "so use sudo") from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise StartRefused("another upgrade is under way on this machine") from error
+            _lock(descriptor, time.monotonic() + patience)
             yield
         finally:
             os.close(descriptor)
 
-    @property
-    def somebody_is_at_it(self) -> bool:
-        """Whether whoever began the upgrade is still alive."""
+
+def _lock(descriptor: int, deadline: float) -> None:
+    """Raises UnderWay."""
+    while True:
         try:
-            with self.alone():
-                return False
-        except StartRefused:
-            return True
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise UnderWay("another upgrade is under way on this machine") from error
+        time.sleep(0.02)

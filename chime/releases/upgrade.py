@@ -30,6 +30,8 @@ from chime.releases.state import Outcome, Step, Upgrade
 
 # An hour for the copy and the migrations of a large installation; the others are minutes.
 _LONG, _SHORT = 3600.0, 600.0
+# Seconds that a service which starts at this moment may take to settle what an interrupted upgrade left.
+_SETTLING = 3.0
 # What a laid out release takes, in times of its file: compiled as it is.
 _UNPACKED = 6
 
@@ -60,7 +62,7 @@ class Upgrading:
 
     def upgrade(self, file: Path, wishes: Wishes) -> Upgrade:
         """Have the release in `file` take over. Raises StartRefused: what ran before runs then."""
-        with self._shelf.alone():
+        with self._shelf.alone(patience=_SETTLING):
             self._settle(wishes)
             with examined(file, self._shelf, self._keys, from_package=wishes.from_package) as candidate:
                 before = self._may_follow(candidate.release, wishes)
@@ -74,7 +76,7 @@ class Upgrading:
 
     def roll_back(self, wishes: Wishes) -> Upgrade:
         """Back to the release before, with all that was written since. Raises StartRefused: what ran before runs."""
-        with self._shelf.alone():
+        with self._shelf.alone(patience=_SETTLING):
             self._settle(wishes)
             goes_to = self._before()
             begun = time.monotonic()

@@ -12,6 +12,7 @@ from chime.restores.model import KIND, Copy, Means, Restore, Tally
 from chime.restores.queries import copies, copy, copy_named, restore, restores, under_way
 from chime.restores.restorer import Restorer
 from chime.restores.tallies import compare
+from chime.restores.trial import trial_checks
 
 __all__ = ["JOBS", "KIND", "TAKE_OVER", "Copy", "Means", "Restore", "Restorer", "Tally", "ask_copy", "ask_take_over",
-           "compare", "copies", "copy", "copy_named", "restore", "restores", "throw_away", "under_way"]
+           "compare", "copies", "copy", "copy_named", "restore", "restores", "throw_away", "trial_checks", "under_way"]

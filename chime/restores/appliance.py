@@ -11,6 +11,7 @@ from chime.jobs import Pace, Work
 from chime.log import Log
 from chime.restores.model import Laid, Means
 from chime.restores.restorer import Restorer
+from chime.restores.trial import trial_checks
 from chime.web.services import Services
 from chime.workspaces import Workspace
 
@@ -20,6 +21,12 @@ Apply = Callable[[Work, str], Awaitable[None]]
 def restorer(services: Services, apply: Apply, *, serves: bool = True) -> Restorer:
     """`apply` is the job that applies the journal; it lives above. Not `serves`: a command, which starts no jobs."""
     return Restorer(means(services, apply, serves=serves))
+
+
+def kept_by(services: Services) -> backups.Backups:
+    """The backups of the running appliance, each of which is good only when the checks of a trial restore say so."""
+    return backups.Backups(services.config, services.control, services.registry, services.clock, services.ids,
+                           checks=trial_checks(services.control))
 
 
 def means(services: Services, apply: Apply, *, serves: bool = True) -> Means:

@@ -23,7 +23,7 @@ from chime.web.language import zone
 SEE = {"permission": Permission.BACKUPS_READ}
 RESTORE: dict[str, Any] = {"permission": Permission.BACKUPS_RESTORE}
 _PAGE = "/w/{slug:str}/settings/backups"
-_COPY = _PAGE + "/copies/{copy_id:str}"
+COPY = _PAGE + "/copies/{copy_id:str}"
 
 
 def _zone(here: Here) -> tzinfo:
@@ -61,7 +61,7 @@ async def create_copy(here: Here) -> Response[Any]:
     fields = await form_fields(here.request)
     try:
         at = await _moment(here, fields.get("at", ""))
-        name = fields.get("name", "").strip() or f"{here.record.name[:50]} {_short(here, at)}"
+        name = fields.get("name", "").strip() or f"{here.record.name[:50]} {short_moment(here, at)}"
         async with here.services.control.write(here.actor) as tx:
             await actions.ask_copy(tx, here.record.id, at=at, name=name, asked_by=here.actor.id or "",
                                    asked_name=here.actor.name)
@@ -71,7 +71,8 @@ async def create_copy(here: Here) -> Response[Any]:
     return Redirect(f"{here.base}/settings/backups?said=copying", status_code=303)
 
 
-def _short(here: Here, at: int) -> str:
+def short_moment(here: Here, at: int) -> str:
+    """A day and time as the reader's clock has it."""
     return datetime.fromtimestamp(at / 1000, _zone(here)).strftime("%Y-%m-%d %H:%M")
 
 
@@ -93,13 +94,14 @@ async def _moment(here: Here, text: str) -> int:
     return min(max(at, kept.first), kept.last)
 
 
-@get(_COPY, opt=SEE)
+@get(COPY, opt=SEE)
 async def show_copy(here: Here, copy_id: str) -> Response[bytes]:
     """What the copy holds, beside what the workspace holds now."""
-    return await _show(here, await _copy(here, copy_id))
+    return await _show(here, await copy_here(here, copy_id))
 
 
-async def _copy(here: Here, copy_id: str) -> Copy:
+async def copy_here(here: Here, copy_id: str) -> Copy:
+    """One of this workspace. Raises NotFound."""
     found = await queries.copy(here.services.control.db, copy_id)
     if found is None or found.copied_from != here.record.id:
         raise NotFound("There is no such copy, or it was thrown away.")
@@ -118,10 +120,10 @@ async def _show(here: Here, copy: Copy, error: ChimeError | None = None, typed: 
                      under_way=await queries.under_way(here.services.control.db, here.record.id))
 
 
-@post(_COPY + "/take-over", opt=RESTORE, status_code=303)
+@post(COPY + "/take-over", opt=RESTORE, status_code=303)
 async def create_take_over(here: Here, copy_id: str) -> Response[Any]:
     """Ask for it; another person agrees."""
-    copy = await _copy(here, copy_id)
+    copy = await copy_here(here, copy_id)
     reason = (await form_fields(here.request)).get("reason", "")
     if copy.state != MUTED or await queries.under_way(here.services.control.db, here.record.id) is not None:
         busy = Conflict("Something is under way with this workspace; wait for its end.")
@@ -129,7 +131,7 @@ async def create_take_over(here: Here, copy_id: str) -> Response[Any]:
     wanted = approvals.Wanted(
         kind=KIND, job=TAKE_OVER, permission=Permission.BACKUPS_RESTORE.value,
         decided_by=Permission.APPROVALS_DECIDE.value, parameters={"copy_id": copy.id, "as_of": copy.as_of},
-        subject=_short(here, copy.as_of), reason=reason)
+        subject=short_moment(here, copy.as_of), reason=reason)
     try:
         await approvals.ask(here.services, here.record, here.workspace, here.actor, wanted=wanted, second=True)
     except (Invalid, TooMany) as error:
@@ -137,10 +139,10 @@ async def create_take_over(here: Here, copy_id: str) -> Response[Any]:
     return Redirect(f"{here.base}/settings/approvals?said=requested", status_code=303)
 
 
-@post(_COPY + "/removal", opt=RESTORE, status_code=303)
+@post(COPY + "/removal", opt=RESTORE, status_code=303)
 async def delete_copy(here: Here, copy_id: str) -> Response[Any]:
     """Throw a copy away, for good."""
-    await _copy(here, copy_id)
+    await copy_here(here, copy_id)
     async with here.services.control.write(here.actor) as tx:
         await actions.throw_away(tx, copy_id)
     return Redirect(f"{here.base}/settings/backups?said=removed", status_code=303)

@@ -194,11 +194,12 @@ OWNERS_ONLY = frozenset({Permission.INSTALLATION, Permission.WORKSPACE_TRANSFER,
                          Permission.DATA_RETENTION, Permission.SUPPORT_APPROVE, Permission.BACKUPS_RESTORE})
 # No custom role can hold these; they stay with the people an owner made owner or admin.
 RESERVED = OWNERS_ONLY | {Permission.SESSION, Permission.BACKUPS_READ, Permission.DATA_QUERY}
-# What a person does for the workspace as its owner, or for themselves, is nothing for a script.
+# What a person does for the workspace as its owner, or for themselves, is nothing for a script. A question is, by a key
+# of somebody who may ask: it shows no more than their page does.
 API_SCOPES: tuple[Permission, ...] = tuple(permission for permission in Permission
-                                           if permission not in RESERVED | {Permission.SECURITY_EDIT,
-                                                                            Permission.ROLES_EDIT,
-                                                                            Permission.SUPPORT_END})
+                                           if permission not in (RESERVED - {Permission.DATA_QUERY}) | {
+                                               Permission.SECURITY_EDIT, Permission.ROLES_EDIT,
+                                               Permission.SUPPORT_END})
 
 
 def rank(role: str) -> int:

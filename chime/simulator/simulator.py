@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import msgspec
 
 from chime.clock import HOUR, SECOND, Clock
@@ -75,10 +76,11 @@ class Simulator:
         self._closed = False
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Webhooks are posted while inside; everything is cancelled and awaited on the way out."""
+    async def running(self, transport: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[None]:
+        """Webhooks are posted while inside, over the network or by `transport`; everything is cancelled and awaited
+        on the way out."""
         self._closed = False
-        async with self.courier.running():
+        async with self.courier.running(transport):
             try:
                 yield
             finally:

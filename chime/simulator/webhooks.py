@@ -126,11 +126,13 @@ class Courier:
         self.deliveries: deque[Delivery] = deque(maxlen=500)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Post while inside. Leaving cancels what has not been posted and waits until nothing runs any more."""
+    async def running(self, transport: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[None]:
+        """Post while inside, by `transport` if there is one. Leaving cancels what has not been posted and waits until
+        nothing runs any more."""
         # trust_env off: a proxy named in the environment is not for a call to our own neighbour.
         limits = httpx.Limits(max_connections=20)
-        async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False, limits=limits) as client:
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False, limits=limits,
+                                     transport=transport) as client:
             self._client = client
             self.spawn(self._work())
             try:

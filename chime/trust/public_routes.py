@@ -9,6 +9,7 @@ PUBLIC: dict[str, str] = {
     "/readyz": "a proxy asks whether it may send requests",
     "/metrics": "guarded by its own token, or by loopback alone",
     "/.well-known/security.txt": "RFC 9116: for whoever finds a hole",
+    "/w/-/events": "two comments, for whoever holds the installation's key: the doctor's test of live updates",
     "/csp-report": "browsers post here without a session; nothing of it is kept",
     "/static/{build}/{path}": "the files of the dashboard, the same for everybody",
     "/manifest.webmanifest": "what makes it an app on a phone: a name and icons, the same for everybody",

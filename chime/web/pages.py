@@ -76,7 +76,8 @@ class _Context(Context):
             return called(*args, **kwargs)
         if called.name == "icon":
             return self._once(_icons, None, called, args, kwargs)
-        if called.name == "conversation_row":  # its texts are of a language, as the macro is; its times of a zone and a day
+        if called.name == "conversation_row":
+            # Its texts are of a language, as the macro is; its times of a zone and a day.
             reader = _reader.get()
             return self._once(_rows, (called, reader.zone, reader.today), called, args, kwargs)
         return called(self.eval_ctx, *args, **kwargs)
@@ -277,9 +278,10 @@ class Pages:
         and the start does not."""
         environment = self._environment("en")
         for name in resources.template_names():
-            if not _compiled.knows(name, resources.template_source(name) or ""):
+            is_known = _compiled.knows(name, resources.template_source(name) or "")
+            if not is_known:
                 environment.get_template(name)
-                await asyncio.sleep(PAUSE_BETWEEN_TEMPLATES)
+            await asyncio.sleep(0 if is_known else PAUSE_BETWEEN_TEMPLATES)
         _compiled.keep()
 
 

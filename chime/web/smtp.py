@@ -55,14 +55,14 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def address(text: str) -> str:
-    """An e-mail address as a server takes it. Raises Invalid."""
+    """An email address as a server takes it. Raises Invalid."""
     local, _, host = text.strip().rpartition("@")
     try:
         host = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()
     except (idna.IDNAError, UnicodeError):
         host = ""
     if len(local) > 64 or not _LOCAL.fullmatch(local) or not _HOST.fullmatch(host):
-        raise Invalid.field("email", "This is not an e-mail address.")
+        raise Invalid.field("email", "This is not an email address.")
     return f"{local}@{host}"
 
 

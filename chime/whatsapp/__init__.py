@@ -21,11 +21,12 @@ from chime.whatsapp.outbound import (
     text_of,
 )
 from chime.whatsapp.parts import Context, MediaReference, MetaError, Person, Pricing
+from chime.whatsapp.simulated import is_simulated
 
 __all__ = [
     "MEDIA_RULES", "Context", "Doubtful", "ErrorRule", "Event", "Failure", "GraphClient", "GraphRefused",
     "InvalidMessage", "MediaLocation", "MediaReference", "MediaRule", "MediaTooLarge", "MetaError", "NotJson",
     "NotSent", "OutboundMessage", "Person", "Pricing", "Recipient", "Scan", "ScannedChange", "SendAccepted",
-    "Verdict", "check_media", "classify", "event_key", "explain", "graph_body", "kind_for_mime", "parse",
-    "parse_message", "preview", "read_body", "scan", "text_of",
+    "Verdict", "check_media", "classify", "event_key", "explain", "graph_body", "is_simulated",
+    "kind_for_mime", "parse", "parse_message", "preview", "read_body", "scan", "text_of",
 ]

@@ -1,7 +1,8 @@
 """The one door to Meta's Graph API: every call, its deadlines, and what an error of the network means.
 
 Calls fail with GraphRefused, NotSent or Doubtful (see `answers`); a call that is cancelled is doubtful.
-Promise: a token goes to the Graph host and Meta's media hosts only, and nothing here is logged.
+Promise: a token goes to the Graph host and Meta's media hosts only, a simulated one to the simulator of this process
+only, and nothing here is logged.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from chime.security.vault import Secret
 from chime.whatsapp import lenient
 from chime.whatsapp.answers import Doubtful, MediaLocation, MediaTooLarge, NotSent, SendAccepted, understand
 from chime.whatsapp.lenient import mapping, mappings, text
+from chime.whatsapp.simulated import is_simulated
 from chime.whatsapp.transport import GraphTransport
 from chime.whatsapp.upload_form import UploadForm
 
@@ -36,6 +38,9 @@ _DEADLINE = 60.0
 _LONGEST_ANSWER = 16 << 20
 _GRAPH_HOST = "graph.facebook.com"
 _MEDIA_HOST = re.compile(r"(?:[a-z0-9-]+\.)*(?:fbsbx\.com|fbcdn\.net)")
+# No address that leads anywhere: what is asked of the simulator never leaves the process.
+SIMULATOR = "http://simulator.invalid/simulator/graph/v1"
+_SIMULATOR_ORIGIN = ("http", "simulator.invalid", 80)
 _REDIRECTS = 2
 _MOST_ADDRESSES = 4096
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -63,6 +68,8 @@ class GraphClient:
         # The transport itself, without httpx's client around it: that keeps cookies and follows redirects, which we
         # refuse, and takes as long for each request as all the rest of a send.
         self._transport = transport or GraphTransport()
+        self.simulator: httpx.AsyncBaseTransport | None = None
+        """Where calls with a simulated token go, inside this process; without one nowhere"""
         self._addresses: dict[str, httpx.URL] = {}
         self.dated: tuple[str, float] | None = None
         """The clock of the last answer, and the loop's time when it came: what our own clock is held against"""
@@ -144,14 +151,14 @@ class GraphClient:
         and Meta's media hosts are asked at all. Raises MediaTooLarge beyond `limit_bytes`.
         """
         target = _address(url)
-        if not self._trusts(target):
+        if not self._trusts(target, token):
             raise NotSent("url: the address of the file is not one of Meta's.")
         for _ in range(_REDIRECTS + 1):
             headers = dict(_HEADERS)
-            if self._trusts(target):
+            if self._trusts(target, token):
                 headers["Authorization"] = _bearer(token)
             request = httpx.Request("GET", target, headers=headers, extensions={"timeout": _TIMEOUTS})
-            async with self._exchange(request) as response:
+            async with self._exchange(request, token) as response:
                 if not response.has_redirect_location:
                     async for chunk in _file(response, token, limit_bytes):
                         yield chunk
@@ -226,12 +233,13 @@ class GraphClient:
         sent = {**_HEADERS, "Authorization": _bearer(token), **(headers or {})}
         if isinstance(body, bytes):
             sent["Content-Type"] = "application/json"
+        address = self._address(path, parameters, simulated=is_simulated(token.reveal()))
         request = httpx.Request(
-            method, self._address(path, parameters), headers=sent, content=body,
+            method, address, headers=sent, content=body,
             extensions={"timeout": _UPLOAD_TIMEOUTS if upload else _TIMEOUTS},
         )
         try:
-            async with asyncio.timeout(None if upload else _DEADLINE), self._exchange(request) as response:
+            async with asyncio.timeout(None if upload else _DEADLINE), self._exchange(request, token) as response:
                 content = await _content(response)
         except TimeoutError:
             raise Doubtful("WhatsApp took too long to answer.") from None
@@ -240,28 +248,33 @@ class GraphClient:
         return understand(response.status_code, response.headers, content, attempt=attempt, secrets=secrets)
 
     @asynccontextmanager
-    async def _exchange(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+    async def _exchange(self, request: httpx.Request, token: Secret) -> AsyncIterator[httpx.Response]:
         """Hand a request over and have the head of its answer; the rest is read inside, the connection freed after."""
+        transport = self.simulator if is_simulated(token.reveal()) else self._transport
+        if transport is None:
+            raise NotSent("The simulated WhatsApp does not run.")
         with _in_our_words():
-            response = await self._transport.handle_async_request(request)
+            response = await transport.handle_async_request(request)
         try:
             yield response
         finally:
             await response.aclose()
 
-    def _address(self, path: str, parameters: Mapping[str, str]) -> httpx.URL:
+    def _address(self, path: str, parameters: Mapping[str, str], *, simulated: bool) -> httpx.URL:
         """The address of a node. httpx takes 60 µs to read one, so those of our own numbers are kept."""
         query = f"?{urlencode(parameters)}" if parameters else ""
         address = self._addresses.get(path + query)
         if address is None:
-            address = httpx.URL(f"{self._base}/{path}{query}")
+            address = httpx.URL(f"{SIMULATOR if simulated else self._base}/{path}{query}")
             if path.endswith("/messages") and len(self._addresses) < _MOST_ADDRESSES:
                 self._addresses[path + query] = address
         return address
 
-    def _trusts(self, url: httpx.URL) -> bool:
+    def _trusts(self, url: httpx.URL, token: Secret) -> bool:
         """Whether a token may be shown to this address."""
         scheme, host, port = _origin(url)
+        if is_simulated(token.reveal()):
+            return (scheme, host, port) == _SIMULATOR_ORIGIN
         if (scheme, host, port) == self._origin:
             return True
         return (scheme, port) == ("https", 443) and (host == _GRAPH_HOST or _MEDIA_HOST.fullmatch(host) is not None)

@@ -182,7 +182,7 @@ class CardPhone(Ruled, frozen=True, kw_only=True):
 
 
 class CardEmail(Ruled, frozen=True, kw_only=True):
-    """An e-mail address on a card."""
+    """An email address on a card."""
 
     email: Named
     type: Named | None = None

@@ -78,6 +78,16 @@ def settled(config: Config) -> Config:
         return config
 
 
+def settled_anew(config: Config) -> Config:
+    """`config` with what is written down by now, in the place of what was read before."""
+    unset = checked({})
+    mine = {one.option.name for one in config.settings if one.source == SOURCE}
+    settings = tuple(Setting(one.option, one.option.default, "default") if one.option.name in mine else one
+                     for one in config.settings)
+    fields = {KEPT[name]: getattr(unset, KEPT[name]) for name in mine}
+    return settled(msgspec.structs.replace(config, settings=settings, **fields))
+
+
 def with_settings(config: Config, found: Mapping[str, str]) -> Config:
     """`config` with these values for whatever nothing else sets. Raises StartRefused."""
     free = {setting.option.name for setting in config.settings if _is_free(setting)}

@@ -35,6 +35,7 @@ class KeyRing:
     def __init__(self, data_dir: Path, bundle: Bundle, opened_by: bytes, masters: Sequence[bytes]) -> None:
         self.data_dir = data_dir
         self.masters = tuple(masters)
+        self._lay_beside = opened_by in _keys_beside(data_dir)
         self._opened_by = opened_by
         self._bundle = bundle
         self.parked = _versions(bundle, "parked")
@@ -103,12 +104,14 @@ class KeyRing:
         try:
             found = control_key.read(self.data_dir, self.masters)
         except StartRefused:
-            if not self.is_left_behind:
-                raise
             # The rotation that we moved everything for was finished by the command that knows the newer master key.
-            self._bundle = msgspec.structs.replace(self._bundle, generations=self._bundle.generations[-1:])
-            self._stamp = stamp
-            return True
+            found = self._opened_from_beside()
+            if found is None and not self.is_left_behind:
+                raise
+            if found is None:
+                self._bundle = msgspec.structs.replace(self._bundle, generations=self._bundle.generations[-1:])
+                self._stamp = stamp
+                return True
         self._stamp = stamp
         if found is None or (found[0] == self._bundle and found[1] == self._opened_by):
             return False
@@ -116,6 +119,18 @@ class KeyRing:
         for versions, name in ((self.parked, "parked"), (self._field, "field"), (self._wrap, "wrap")):
             versions.adopt(_versions(self._bundle, name))
         return True
+
+    def _opened_from_beside(self) -> tuple[Bundle, bytes] | None:
+        """What is in the file, by the master key beside the data folder: where ours lay, the newer one lies now."""
+        if not self._lay_beside:
+            return None
+        newer = _keys_beside(self.data_dir)
+        try:
+            found = control_key.read(self.data_dir, newer)
+        except StartRefused:
+            return None
+        self.masters = newer
+        return found
 
     @property
     def wants_new_master(self) -> bool:
@@ -295,6 +310,15 @@ def find_masters(data_dir: Path, configured: bytes | None, previous: bytes | Non
     if not found:
         raise StartRefused(f"no master key: set CHIME_MASTER_KEY, or put it back at {key_file(data_dir)}")
     return tuple(dict.fromkeys(found))
+
+
+def _keys_beside(data_dir: Path) -> tuple[bytes, ...]:
+    """Those in the files beside the data folder. In this order: when the first is gone, the second holds it by now."""
+    found: dict[bytes, None] = {}
+    for path in (coming_key_file(data_dir), key_file(data_dir)):
+        with suppress(OSError, StartRefused):
+            found[_read_key(path)] = None
+    return tuple(found)
 
 
 def _read_key(path: Path) -> bytes:

@@ -565,7 +565,7 @@ CREATE TABLE workspace_move (
     direction TEXT NOT NULL CHECK (direction IN ('out', 'in')),
     at INTEGER NOT NULL,
     is_final INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
+, handed_to TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER support_ends_with_a_first_policy AFTER INSERT ON workspace_policy
     WHEN json_extract(NEW.policy_json, '$.support_allowed') = 0

@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(frozenset(line.split()) for line in (
     "doctor",
     "trust",
     "palette",
+    "practice",
     "inbound console simulator reports help floor data_queries",
     "campaigns sequences billing",
     "bots leads commerce forms integrations quick_replies service_level routing",
@@ -43,7 +44,7 @@ LEAVES = LAYERS[-1]
 _FIRST, _LAST, _ROOT = (next(number for number, names in enumerate(LAYERS) if name in names)
                         for name in ("campaigns", "accounts", "app"))
 FEATURES = frozenset(name for line in LAYERS[_FIRST:_LAST + 1] for name in line) | {
-    "reports", "trust", "help", "palette", "floor", "first_run", "doctor", "console", "data_queries"}
+    "reports", "trust", "help", "palette", "floor", "first_run", "practice", "doctor", "console", "data_queries"}
 # The top of the house: commands and the composition root, which names the routes and jobs of each feature.
 ROOT_ROOMS = frozenset(name for line in LAYERS[:_ROOT + 1] for name in line)
 FORBIDDEN_NAMES = frozenset({"utils", "helpers", "services", "managers", "common", "util", "helper", "service",

@@ -83,14 +83,16 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 @contextmanager
 def served(data_dir: Path, *, graph_url: str = "http://127.0.0.1:9", port: int = 0,
            environment: Mapping[str, str] | None = None, fsync_ms: float = 0.0) -> Iterator[Process]:
-    """`chime serve` as a process, from exec to ready; ended with SIGTERM. `environment` is added to its own."""
+    """`chime serve` as a process, from exec to ready; ended with SIGTERM. `environment` is added to its own. Its
+    modules are kept compiled, as they are on a server, also where this process may not keep its own."""
     port = port or free_port()
     extra = dict(environment or {})
     if fsync_ms:
         disk = FaultyDisk(data_dir)
         disk.switch(fsync_delay_ms=fsync_ms)
         extra |= disk.environment
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("CHIME_")}
+    inherited = {key: value for key, value in os.environ.items()
+                 if not key.startswith("CHIME_") and key != "PYTHONDONTWRITEBYTECODE"}
     inherited |= {"CHIME_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(), "CHIME_DATA_DIR": str(data_dir),
                   "CHIME_GRAPH_URL": graph_url, "CHIME_LOG_LEVEL": "error", "CHIME_RATE_FACTOR": "1000", **extra}
     begun = time.monotonic()

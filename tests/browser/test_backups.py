@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
+from chime import contacts
 from chime.security.permissions import OPERATOR
 from tests.browser.test_axe import examine_themes
+from tests.http.data_setup import contact
 from tests.http.inbox_setup import rows
-from tests.http.test_backup_pages import PAGE, back_up
+from tests.http.test_backup_pages import PAGE, back_up, open_copy
 from tests.http.test_restore import queued
 from tests.support.browser import DESKTOP, HAND, Pages, new_talk
 from tests.support.world import World
@@ -38,8 +40,31 @@ async def test_a_moment_is_opened_looked_at_and_compared(pages: Pages, world: Wo
     hand = await pages.agent(world, "alice", PAGE, size=HAND)
     await examine_themes(hand, "backups-390")
     await hand.get_by_role("link", name="Compare").click()
+    frame = hand.get_by_role("group", name="Then and now")
+    assert await frame.evaluate("one => one.scrollWidth <= one.clientWidth"), "a column is cut"
     await examine_themes(hand, "backups-compare-390")
     assert found.id
+
+
+async def test_people_of_a_copy_are_chosen_and_asked_for(pages: Pages, world: World) -> None:
+    found = await new_talk(world, "Nina Back")
+    changed = await contact(world, "+14155550188", "Umar Changed")
+    async with world.workspace(world.acme) as workspace, workspace.write(OPERATOR) as tx:
+        await contacts.edit(tx, changed, fields={"city": "Rome"}, tag_names=["gold"])
+    at = await back_up(world)
+    copy_id = await open_copy(world, await world.session("alice"), at, "Before it")
+    async with world.workspace(world.acme) as workspace, workspace.write(OPERATOR) as tx:
+        await contacts.delete(tx, found.contact_id)
+        await contacts.edit(tx, changed, name="Umar", fields={"city": None}, tag_names=[])
+    hand = await pages.agent(world, "alice", f"{PAGE}/copies/{copy_id}/people", size=HAND)
+    await examine_themes(hand, "backups-people-390")
+    page = await pages.agent(world, "alice", f"{PAGE}/copies/{copy_id}")
+    await page.get_by_role("link", name="Bring contacts back").click()
+    await page.get_by_label("Nina Back").check()
+    await page.get_by_label("Umar Changed").check()
+    await examine_themes(page, "backups-people-1280")
+    await page.get_by_role("button", name="Ask to bring them back").click()
+    await expect(page.get_by_text("contacts from copy").first).to_be_visible()
 
 
 async def test_what_is_on_hold(pages: Pages, world: World) -> None:

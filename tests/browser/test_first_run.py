@@ -76,6 +76,8 @@ async def test_from_the_printed_address_to_the_first_chat(pages: Pages, tmp_path
             await at_step(page, "Chime is ready")
             await examine_themes(page, "first-run-welcome-1280")
             await page.get_by_role("link", name="Have WhatsApp deliver here").click()
+            await expect(page.locator("#delivery")).to_contain_text("no public address is set")
+            await examine_themes(page, "first-run-delivery-1280")
             deliver_to(simulator, await page.locator("#webhook").input_value())
             customer = simulator.world.add_customer(name="Tunde Bello", phone="2348035550101")
             write(simulator, customer, text("Have you blue tiles?"), number=NUMBER)
@@ -87,6 +89,63 @@ async def test_from_the_printed_address_to_the_first_chat(pages: Pages, tmp_path
             await context.close()
             assert chime.terminate() == 0
     assert time.monotonic() - begun < 300
+
+
+async def test_the_simulator_is_tried_inside_a_real_installation(pages: Pages, tmp_path: Path) -> None:
+    with waiting(tmp_path) as chime:
+        context = await pages.context(chime.address)
+        page = await context.new_page()
+        await page.goto(printed(chime))
+        await answer_owner(page)
+        await page.get_by_role("button", name="Next").click()
+        for _ in range(2):
+            await page.get_by_role("button", name="Do this later").click()
+        await at_step(page, "Your number")
+        await page.get_by_role("button", name="Try with the simulator").click()
+        await expect(page.get_by_text("simulated, in a practice workspace")).to_be_visible()
+        await page.get_by_role("button", name="Set up Chime").click()
+        await at_step(page, "Chime is ready")
+        await expect(page.get_by_text("none is set yet")).to_be_visible()  # why no passkey is offered
+        await examine_themes(page, "first-run-welcome-practice-1280")
+        await page.get_by_role("link", name="Open the practice inbox").click()
+        await expect(page.get_by_text("This WhatsApp is simulated.")).to_be_visible()
+        row = page.locator("#rows .row").filter(has_text="Elena Rossi")
+        await expect(row).to_be_visible(timeout=20_000)
+        await row.click()
+        await page.locator("#text").fill("An answer from the inbox")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#phone-pane").get_by_text("An answer from the inbox")).to_be_visible(timeout=20_000)
+        await page.goto("/installation/practice")
+        await examine_themes(page, "practice-1280")
+        await page.get_by_role("button", name="Remove it with all").click()
+        await expect(page.get_by_role("status")).to_contain_text("is gone")
+        await context.close()
+        assert chime.terminate() == 0
+
+
+async def test_enter_goes_on_and_never_away(pages: Pages, tmp_path: Path) -> None:
+    """In a form whose first button in sight is another one."""
+    pages.announce(r"422")
+    with waiting(tmp_path) as chime:
+        page = await (await pages.context(chime.address)).new_page()
+        await page.goto(printed(chime))
+        await answer_owner(page)
+        await page.keyboard.press("Enter")
+        await at_step(page, "Recovery sheet")
+        await page.get_by_label("The first four characters").fill("none")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#check-error")).to_be_visible()
+        await page.get_by_role("button", name="Do this later").click()
+        await page.locator("#public_url").fill("https://ada:secret@chime.shop.example")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#public_url-error")).to_be_visible()
+        await page.locator("#public_url").fill("https://chime.shop.example")
+        await page.keyboard.press("Enter")
+        await at_step(page, "Your number")
+        await fill_number(page)
+        await page.get_by_label("Phone number id").fill("0411222333444555")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#phone_number_id-error")).to_be_visible()
 
 
 async def test_on_a_phone_every_step_fits_and_keeps_what_was_typed(pages: Pages, tmp_path: Path) -> None:

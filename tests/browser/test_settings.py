@@ -77,7 +77,7 @@ async def test_invited_by_hand_from_one_browser_to_another(pages: Pages, office:
     else:
         await page.get_by_role("link", name="Invite").click()
     email = f"new{size[0]}@example.com"
-    await page.get_by_label("E-mail address").fill(email)
+    await page.get_by_label("Email address").fill(email)
     await page.get_by_role("radio", name="Agent").check()
     await page.get_by_role("button", name="Invite").click()
     await expect(page.get_by_role("heading", name="Hand over this link")).to_be_visible()
@@ -101,11 +101,11 @@ async def test_invited_by_hand_from_one_browser_to_another(pages: Pages, office:
 async def test_what_is_refused_keeps_what_was_typed(pages: Pages, office: World) -> None:
     pages.announce("409|422")
     page = await opened(pages, office, "/invitations/new", "Invite somebody")
-    await page.get_by_label("E-mail address").fill("bob@example.com")
+    await page.get_by_label("Email address").fill("bob@example.com")
     await page.get_by_role("radio", name="Viewer").check()
     await page.get_by_role("button", name="Invite").click()
-    await expect(page.locator(".banner-danger")).to_contain_text("There is a member with this e-mail address already.")
-    assert await page.get_by_label("E-mail address").input_value() == "bob@example.com"
+    await expect(page.locator(".banner-danger")).to_contain_text("There is a member with this email address already.")
+    assert await page.get_by_label("Email address").input_value() == "bob@example.com"
     await expect(page.get_by_role("radio", name="Viewer")).to_be_checked()
     await examine(page, "settings-invite-refused-1280")
     page = await opened(pages, office, "/security", "Security policy")

@@ -16,7 +16,7 @@ from chime.config import MailServer as Where
 from chime.db.file import DatabaseFile
 from chime.security.permissions import OPERATOR
 from tests.http.account_setup import id_of
-from tests.support.mail_server import MailServer, mail_server
+from tests.support.mail_server import MailServer, mail_server, mails_told
 from tests.support.world import World, running_world
 
 
@@ -25,16 +25,6 @@ async def _world(installation: Path, folder: Path, server: MailServer) -> AsyncI
     async with running_world(installation, folder, public_url="https://chime.example",
                              mail_server=Where("127.0.0.1", server.port, "plain")) as world:
         yield world
-
-
-async def _mails(server: MailServer, count: int) -> list[tuple[str, str]]:
-    """Whom the first so many went to, and what they say; no further one is on its way."""
-    async with asyncio.timeout(10):
-        while len(server.mails) < count:
-            await asyncio.sleep(0.02)
-    await asyncio.sleep(0.3)
-    assert len(server.mails) == count
-    return [(mail.recipients[0], f"{mail.message['Subject']}\n{mail.text}") for mail in server.mails]
 
 
 async def _touched(trail: Trail) -> None:
@@ -68,7 +58,7 @@ async def test_owners_are_told_once_that_their_trail_was_changed(installation: P
             trail = audit.trail_of(workspace, control)
             await _changed(trail)
             await alarm_notices.tell(world.services)
-            told = await _mails(server, 2)
+            told = await mails_told(server, 2)
             assert {to for to, _ in told} == {"alice@example.com", "mo@example.com"}
             for _, text in told:
                 assert "Chime: the audit log was changed" in text and "Workspace: Acme" in text
@@ -79,7 +69,7 @@ async def test_owners_are_told_once_that_their_trail_was_changed(installation: P
                 assert not (await jobs.verify(trail, world.clock)).ok
                 await alarm_notices.tell(world.services)
             assert await _notices(world, "audit_alarm") == ["Alice", "Mo"]
-            await _mails(server, 2)
+            await mails_told(server, 2)
             page = (await (await world.session("alice")).get("/me/security")).text
             assert "The audit log of a workspace was changed from outside." in page
             rows = await control.db.rows("SELECT object_id FROM audit_event WHERE action = 'audit.alarm_announced'")
@@ -97,7 +87,7 @@ async def test_what_an_examination_alone_finds_is_told_and_a_new_trouble_again(
         await _touched(trail)
         assert not (await jobs.verify(trail, world.clock)).ok
         await asyncio.gather(*(alarm_notices.tell(world.services) for _ in range(3)))
-        await _mails(server, 1)
+        await mails_told(server, 1)
         await audit.accept_as_it_is(trail, OPERATOR, reason="a test")
         assert not await world.services.control.db.rows("SELECT 1 FROM meta WHERE key GLOB 'audit_trouble:*'")
         assert not (await jobs.verify(trail, world.clock)).ok
@@ -109,7 +99,7 @@ async def test_operators_are_told_of_the_installations_trail(installation: Path,
     async with mail_server() as server, _world(installation, tmp_path / "data", server) as world:
         await _changed(audit.installation_trail(world.services.control))
         await alarm_notices.tell(world.services)
-        [(to, text)] = await _mails(server, 1)
+        [(to, text)] = await mails_told(server, 1)
         assert to == "alice@example.com" and "audit log of this server" in text
         assert "See https://chime.example/installation/audit" in text
 
@@ -128,6 +118,6 @@ async def test_whom_a_workspace_is_offered_to_gets_a_mail(installation: Path, tm
         there = "/w/acme/settings/members/{}/ownership-offer"
         assert (await alice.post(there.format(alice_id))).status_code == 422, "an owner already"
         assert (await alice.post(there.format(mo_id))).status_code == 303
-        [(to, text)] = await _mails(server, 1)
+        [(to, text)] = await mails_told(server, 1)
         assert to == "mo@example.com" and text.startswith("Chime: a workspace is offered to you\n")
         assert "Workspace: Acme\nBy: Alice\n" in text and "See https://chime.example/w/acme/settings/ownership" in text

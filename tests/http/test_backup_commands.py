@@ -147,11 +147,11 @@ def _killed(data: Path, after: float, *words: str) -> bool:
         return False
 
 
-def _kill_while_it_takes_over(installation: Path, data: Path, rounds: int, chime: Chime) -> None:
+def _kill_while_it_takes_over(installation: Path, data: Path, rounds: int, chime: Chime, *, seed: int) -> None:
     """Each round: a copy takes over and is killed at some moment, again and again, until it is done."""
     asyncio.run(lived_in(installation, data))
     assert chime(data, "backup", "now")[0] == 0
-    chance, began = random.Random(rounds), time.monotonic()
+    chance, began = random.Random(seed), time.monotonic()
     assert _killed(data, 60, "backup", "settle")
     ready = (time.monotonic() - began) * 0.8  # when a command has loaded what it needs, on this machine
     for number in range(rounds):
@@ -175,12 +175,15 @@ def _kill_while_it_takes_over(installation: Path, data: Path, rounds: int, chime
 
 
 def test_killed_while_it_takes_over(installation: Path, tmp_path: Path, chime: Chime) -> None:
-    _kill_while_it_takes_over(installation, tmp_path / "data", 2, chime)
+    _kill_while_it_takes_over(installation, tmp_path / "data", 2, chime, seed=0)
 
 
 @pytest.mark.nightly
-def test_killed_two_hundred_times(installation: Path, tmp_path: Path, chime: Chime) -> None:
-    _kill_while_it_takes_over(installation, tmp_path / "data", 200, chime)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_killed_two_hundred_times(installation: Path, tmp_path: Path, chime: Chime, seed: int) -> None:
+    """Ten installations, twenty rounds each."""
+    _kill_while_it_takes_over(installation, tmp_path / "data", 20, chime, seed=seed)
 
 
 async def test_a_command_beside_the_running_appliance(world: World) -> None:

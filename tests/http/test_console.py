@@ -209,7 +209,7 @@ async def test_a_limit_that_is_no_number_is_told_field_by_field(world: World) ->
 async def test_a_workspace_is_made_and_its_owner_comes_in(world: World) -> None:
     olga = await operator(world)
     for fields, words in (({"name": "", "email": "o@example.com"}, "Give the workspace a name"),
-                          ({"name": "Initech", "email": "nothing"}, "Write an e-mail address"),
+                          ({"name": "Initech", "email": "nothing"}, "Write an email address"),
                           ({"name": "acme", "email": "o@example.com"}, "of this name already")):
         refused = await olga.post(PAGE, data=fields)
         assert refused.status_code == 422 and words in refused.text

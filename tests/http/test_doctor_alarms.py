@@ -3,7 +3,6 @@ again: of a number by bell, push and mail its owners and admins; of the installa
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from chime.doctor.model import Found, Kept, laid_over
 from tests.http.account_setup import id_of
 from tests.http.doctor_setup import doctor, look
 from tests.http.test_push import _yard
-from tests.support.mail_server import MailServer, mail_server
+from tests.support.mail_server import MailServer, mail_server, mails_told
 from tests.support.world import ACCESS_TOKEN, ACME_NUMBER, APP_SECRET, World, running_world
 
 OK, WARN, FAIL, SKIP = (good("x", "fine"), doubtful("x", "so so", "look"), bad("x", "broken", "mend"),
@@ -67,16 +66,6 @@ async def _world(installation: Path, folder: Path, server: MailServer) -> AsyncI
         yield world
 
 
-async def _mails(server: MailServer, count: int) -> list[tuple[str, str]]:
-    """Whom the first so many went to, and what they say; no further one is on its way."""
-    async with asyncio.timeout(10):
-        while len(server.mails) < count:
-            await asyncio.sleep(0.02)
-    await asyncio.sleep(0.3)
-    assert len(server.mails) == count, [mail.message["Subject"] for mail in server.mails]
-    return [(mail.recipients[0], f"{mail.message['Subject']}\n{mail.text}") for mail in server.mails]
-
-
 async def _bells(world: World) -> list[tuple[Any, ...]]:
     async with world.workspace(world.acme) as workspace:
         return await workspace.db.rows("SELECT kind, user_id, path FROM notification WHERE kind LIKE 'connection%' "
@@ -105,7 +94,7 @@ async def test_owners_are_told_of_a_number_once_and_once_again_when_it_is_well(
         assert not await _bells(world), "once is a hiccup"
         await look(world)
         await look(world)
-        [(to, text)] = await _mails(server, 1)
+        [(to, text)] = await mails_told(server, 1)
         assert to == "alice@example.com" and "a WhatsApp number needs a look" in text
         assert "quality of this number low" in text and "https://chime.example/w/acme/settings/connection" in text
         assert await _bells(world) == [("connection_trouble", alice, "/settings/connection")]
@@ -113,7 +102,7 @@ async def test_owners_are_told_of_a_number_once_and_once_again_when_it_is_well(
         number.quality_rating = "GREEN"
         for _ in range(3):
             await look(world)
-        mails = await _mails(server, 2)
+        mails = await mails_told(server, 2)
         assert "a WhatsApp number is well again" in mails[1][1]
         assert [row[0] for row in await _bells(world)] == ["connection_trouble", "connection_well"]
         assert world.acme.workspace_id not in doctor(world).failing
@@ -132,7 +121,7 @@ async def test_operators_are_told_of_the_installation(installation: Path, tmp_pa
         await look(world, "")
         await look(world, "")
         await look(world, "")
-        [(to, text)] = await _mails(server, 1)
+        [(to, text)] = await mails_told(server, 1)
         assert to == "alice@example.com" and "this server is out of order" in text
         assert "chmod -R go=" in text and "https://chime.example/installation/doctor" in text
         page = (await (await world.session("alice")).get("/me/security")).text

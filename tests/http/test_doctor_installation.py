@@ -7,10 +7,12 @@ import asyncio
 import json
 import shutil
 import ssl
+import warnings
 from collections import namedtuple
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -30,6 +32,21 @@ from tests.support.world import World, free_port, running_world
 
 WARN, FAIL = State.WARN, State.FAIL
 Break = Callable[[Proxy, Certificates], object]
+
+
+def _contact(days: int) -> bytes:
+    """A security.txt that holds for so long, of which a moment has passed."""
+    until = datetime.now(UTC) + timedelta(days=days)
+    return f"Contact: mailto:a@example.com\nExpires: {until:%Y-%m-%dT%H:%M:%SZ}\n".encode()
+
+
+def _versions(tls: Certificates, lowest: ssl.TLSVersion, highest: ssl.TLSVersion) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        tls.server.minimum_version, tls.server.maximum_version = lowest, highest
+    tls.server.set_ciphers("ALL:@SECLEVEL=0" if lowest < ssl.TLSVersion.TLSv1_2 else "DEFAULT")
+
+
 # What is broken, what turns, and words of it.
 OUTSIDE: dict[str, tuple[Break, dict[str, State], str]] = {
     "ends in two weeks": (lambda _, tls: tls.use(days=15), {"certificate": WARN}, "ends in 14 days"),
@@ -44,7 +61,20 @@ OUTSIDE: dict[str, tuple[Break, dict[str, State], str]] = {
                           "any address"),
     "another server": (lambda proxy, _: setattr(proxy, "answers", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
                        {"https at the proxy": FAIL}, "something else"),
+    "small bodies only": (lambda proxy, _: setattr(proxy, "largest", 1 << 20), {"large webhooks": FAIL}, "status 413"),
+    "updates held back": (lambda proxy, _: setattr(proxy, "holds_back", True), {"live updates": FAIL}, "holds them"),
+    "an old contact": (lambda proxy, _: setattr(proxy, "contact", _contact(-1)), {"security.txt from outside": FAIL},
+                       "has expired"),
+    "an ageing contact": (lambda proxy, _: setattr(proxy, "contact", _contact(20)), {
+        "security.txt from outside": WARN}, "expires in 19 days"),
+    "no moment in it": (lambda proxy, _: setattr(proxy, "contact", b"Contact: mailto:a@example.com\n"), {
+        "security.txt from outside": FAIL}, "until when"),
+    "old TLS": (lambda _, tls: _versions(tls, ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_3), {"TLS versions": FAIL},
+                "1.0, 1.1 can be broken"),
+    "no new TLS": (lambda _, tls: _versions(tls, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2), {
+        "TLS versions": WARN}, "1.2 only"),
 }
+PROXY = ("TLS versions", "large webhooks", "live updates", "security.txt from outside")
 ROUND_TRIPS: dict[str, tuple[Break, str]] = {
     "the body is altered": (lambda proxy, _: setattr(proxy, "alters_body", True), "does not hold"),
     "another server": (lambda proxy, _: setattr(proxy, "answers", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
@@ -58,7 +88,8 @@ async def _behind_a_proxy(installation: Path, folder: Path) -> AsyncIterator[tup
     certificates, port = Certificates(folder), free_port()
     certificates.use()
     async with running_world(installation, folder / "data", public_url=f"https://localhost:{port}",
-                             trusted_proxies=(ip_network("127.0.0.1/32"),)) as world:
+                             trusted_proxies=(ip_network("127.0.0.1/32"),),
+                             security_contact="security@example.com") as world:
         found = doctor(world)
         found.ground = replace(found.ground, tls=certificates.client)
         for app in world.simulator.world.apps.values():
@@ -70,6 +101,8 @@ async def _behind_a_proxy(installation: Path, folder: Path) -> AsyncIterator[tup
 
 def _mend(proxy: Proxy, tls: Certificates) -> None:
     proxy.tells_scheme, proxy.overwrites_address, proxy.alters_body, proxy.answers = True, True, False, None
+    proxy.largest, proxy.holds_back, proxy.contact = None, False, None
+    _versions(tls, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
     tls.use()
 
 
@@ -78,6 +111,7 @@ async def test_what_is_wrong_at_the_public_address_turns_its_line(installation: 
         first = await look(world, "")
         assert not not_in_order(first), first
         assert "79 more days" in first["certificate"].check.detail
+        assert {name: first[name].state for name in PROXY} == dict.fromkeys(PROXY, State.OK), first
         for name, (breaks, wanted, words) in OUTSIDE.items():
             breaks(proxy, tls)
             found = await look(world, "")

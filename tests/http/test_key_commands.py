@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chime.backups import CONTROL, Shelf
 from chime.ids import public_part
 from chime.security.crypto import master_key_id
 from chime.workspaces.control_key import wrapped_for
@@ -50,6 +51,21 @@ def test_the_master_key_is_replaced_without_an_appliance(made: Path, tmp_path: P
     assert chime(made, "keys", "status")["opened_by"] == [master_key_id(after)]
     where.write_bytes(base64.b64encode(before))
     assert "master key is not the one" in chime(made, "keys", "status", status=1)
+
+
+def test_beside_the_running_appliance_the_backups_stay_good(made: Path, tmp_path: Path) -> None:
+    """The appliance goes on with the newer key: it tries each backup of control.db with the key that opens it."""
+    shelf = Shelf(made / "backups")
+    with serving(made) as program:
+        chime(made, "backup", "now")
+        first = shelf.result(CONTROL)
+        assert first.reason == "" and first.good_at
+        found = chime(made, "keys", "rotate", "--master")
+        assert found["opened_by"] == [master_key_id(key_in(tmp_path / "data.master-key"))] and not found["moving"]
+        chime(made, "backup", "now")
+        after = shelf.result(CONTROL)
+        assert after.reason == "" and after.good_at > first.good_at, "another base was made, and it opens"
+        assert program.terminate() == 0
 
 
 def test_the_configured_master_key_is_replaced_beside_the_running_appliance(tmp_path: Path) -> None:

@@ -251,3 +251,57 @@ async def test_a_new_key_is_looked_for_once(yard: Yard) -> None:
     for _ in range(3):
         assert (await yard.sign_in(await yard.browser())).status_code == 422
     assert yard.provider.count("/keys") == 2, "a moment ago is new enough"
+
+
+async def _room_for(yard: Yard, members: int) -> None:
+    async with yard.world.services.control.ingest("test") as tx:
+        await tx.execute("INSERT INTO workspace_quota (workspace_id, members, changed_at) VALUES (?1, ?2, 0) "
+                         "ON CONFLICT (workspace_id) DO UPDATE SET members = ?2", yard.world.acme.workspace_id, members)
+
+
+async def _told(yard: Yard, kind: str) -> list[tuple[str, str]]:
+    return [tuple(row) for row in await yard.rows(
+        "SELECT user.email, details_json FROM notice JOIN user ON user.id = user_id WHERE kind = ? ORDER BY 1", kind)]
+
+
+async def test_groups_let_nobody_into_a_full_workspace(yard: Yard) -> None:
+    """The operator's limit of members: whoever is kept out reads why, the admins hear of it once a day."""
+    [(members,)] = await yard.rows("SELECT count(*) FROM membership WHERE workspace_id = ?",
+                                   yard.world.acme.workspace_id)
+    await _room_for(yard, members)
+    await yard.rule("sales", "agent")
+    yard.becomes("nora", groups=["sales"])
+    for _ in range(2):
+        client = await yard.browser()
+        refused = await yard.sign_in(client)
+        assert refused.status_code == 422 and "as many members as it may have" in refused.text
+        assert not await yard.is_in(client)
+    assert not await yard.rows("SELECT 1 FROM user WHERE email = 'nora@example.com'"), "no account for nothing"
+    told = await _told(yard, "workspace_full")
+    assert told == [("alice@example.com", '{"workspace":"Acme","person":"Nora"}')]
+    page = (await (await yard.known("alice")).get("/me/security")).text
+    assert "would let somebody into a workspace" in page
+    assert await yard.rows("SELECT count(*) FROM audit_event WHERE action = 'member.refused'") == [(2,)]
+    await _room_for(yard, members + 1)
+    assert (await yard.sign_in(await yard.browser())).status_code == 303
+    assert await yard.role("nora@example.com") == "agent"
+
+
+async def test_who_has_another_workspace_comes_in_and_hears_of_the_full_one(yard: Yard) -> None:
+    await _room_for(yard, 1)
+    await yard.rule("friends", "agent", workspace=yard.world.globex.workspace_id)
+    await yard.rule("sales", "agent")
+    yard.becomes("nora", groups=["friends", "sales"])
+    client = await yard.browser()
+    assert (await yard.sign_in(client)).status_code == 303 and await yard.is_in(client)
+    assert await yard.role("nora@example.com", "globex") == "agent" and not await yard.role("nora@example.com")
+    assert await _told(yard, "no_place_for_you") == [("nora@example.com", '{"workspace":"Acme"}')]
+    assert len(await _told(yard, "workspace_full")) == 1
+    # Who is in stays in, and is what the groups say, however full it is.
+    yard.becomes("nora", groups=["friends"])
+    assert (await yard.sign_in(await yard.browser())).status_code == 303
+    # Without any place there is nothing to sign in to, although the account is there.
+    yard.becomes("nora", groups=["sales"])
+    refused = await yard.sign_in(await yard.browser())
+    assert refused.status_code == 422 and "as many members as it may have" in refused.text
+    assert not await yard.role("nora@example.com", "globex")

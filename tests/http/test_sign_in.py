@@ -21,7 +21,7 @@ from tests.http.inbox_setup import listening, rows, talk
 from tests.support.world import PASSWORD, World, running_world
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-WRONG = "The e-mail address or the password is not right."
+WRONG = "The email address or the password is not right."
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def test_what_is_missing_is_named_and_what_was_typed_is_kept(browser: http
     assert answer.status_code == 422 and "Enter your password." in answer.text
     assert 'value="kim@example.com"' in answer.text and 'value="/w/acme/inbox?v=mine"' in answer.text
     answer = await sign_in(browser, "", "")
-    assert "Enter your e-mail address." in answer.text and "Enter your password." in answer.text
+    assert "Enter your email address." in answer.text and "Enter your password." in answer.text
     assert (await sign_in(browser, "kim@example.com", "x" * 20_001)).status_code == 422
     assert (await sign_in(browser, "kim@example.com", "x" * 19_000)).status_code == 422
     broken = await browser.post("/sign-in", content=b"--", headers={"Content-Type": "multipart/form-data"})

@@ -15,11 +15,18 @@ from chime import audit
 from chime.channels import access_token
 from chime.clock import Clock
 from chime.errors import Conflict
-from chime.handover import NotTaken
+from chime.handover import NotTaken, new_code
 from chime.handover.people import KEPT
+from chime.ids import Ids
 from chime.security.permissions import OPERATOR
 from chime.simulator.sample_media import sample
-from chime.workspace_commands import erase_workspace, hand_over_workspace, resume_workspace, take_back_workspace
+from chime.workspace_commands import (
+    code_of_server,
+    erase_workspace,
+    hand_over_workspace,
+    resume_workspace,
+    take_back_workspace,
+)
 from chime.workspaces.closing import Closing
 from tests.http.inbox_setup import Talk, indexed, rows, talk
 from tests.http.moving_setup import (
@@ -121,14 +128,14 @@ async def test_it_answers_only_after_it_went_live_and_the_old_server_only_before
     first = await world.webhook(writes("before the move", "wamid.1"))
     assert first.status_code == 200
     await world.settle()
-    handed = await hand_over_workspace(config_of(world), "Acme")
+    config = await new_server(tmp_path / "other")
+    handed = await hand_over_workspace(config_of(world), "Acme", to=await code_of_server(config))
     assert handed.shared_with == ("Globex",), "its number belongs to the same Meta app"
     await asyncio.sleep(0.1)
     refused = await world.webhook(writes("during the move", "wamid.2"))
     assert refused.status_code == 503 and refused.headers["retry-after"]
     with pytest.raises(Conflict, match="handed over"):
         await resume_workspace(config_of(world), "Acme")
-    config = await new_server(tmp_path / "other")
     made = await imported(config, await exported(world, tmp_path / "acme.chime"))
     assert made.is_final and not made.held
     async with running(world, config) as there:
@@ -166,7 +173,12 @@ async def test_the_commands_say_what_comes_next(world: World, tmp_path: Path) ->
         assert found.returncode == status, found.stdout + found.stderr
         return found.stdout if status == 0 else found.stderr
 
-    told = await chime(here, "hand-over", "Acme")
+    own = (await chime(here, "server-code")).strip()
+    assert "own code" in await chime(here, "hand-over", "Acme", "--to", own, status=1)
+    assert "no server's code" in await chime(here, "hand-over", "Acme", "--to", "a" + own[1:-1] + "z", status=1)
+    code = json.loads(await chime(str(there.data_dir), "server-code", "--json"))["server_code"]
+    assert code != own == (await chime(here, "server-code")).strip()
+    told = await chime(here, "hand-over", "Acme", "--to", code.upper().replace("-", " "))
     assert "Globex" in told and "override_callback_uri" in told and 'chime workspace go-live "Acme"' in told
     assert "handed over" in await chime(here, "resume", "Acme", status=1)
     made = json.loads(await chime(here, "export", "--workspace", "Acme", "--to", str(file), "--json"))
@@ -207,9 +219,10 @@ async def test_what_the_old_server_may_have_sent_is_not_sent_again(world: World,
 
 
 async def test_a_hand_over_can_be_taken_back(world: World) -> None:
-    await hand_over_workspace(config_of(world), "Acme")
+    other = new_code(Ids())
+    await hand_over_workspace(config_of(world), "Acme", to=other)
     with pytest.raises(Conflict):
-        await hand_over_workspace(config_of(world), "Acme")
+        await hand_over_workspace(config_of(world), "Acme", to=other)
     await take_back_workspace(config_of(world), "Acme", name="Acme")
     await asyncio.sleep(0.1)
     assert (await world.webhook(writes("again", "wamid.3"))).status_code == 200

@@ -154,6 +154,7 @@ def test_the_bill_of_materials_names_what_is_inside(dist: Path) -> None:
 
 
 @pytest.mark.release
+@pytest.mark.timeout(1_800)
 def test_two_builds_are_equal(dist: Path, tmp_path: Path) -> None:
     copy = tmp_path / "another place"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".venv", "dist", "__pycache__", ".mypy_cache", "chime-*"))

@@ -13,7 +13,8 @@ import chime
 from tests.package.conftest import ROOT
 from tests.support.processes import run
 
-SCRIPTS = ("packaging/start", "packaging/test", "packaging/build", "packaging/try-deb", "packaging/lock", ".ci/run")
+SCRIPTS = ("packaging/start", "packaging/test", "packaging/build", "packaging/try-deb",
+           "packaging/try-systemd", "packaging/lock", ".ci/run")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

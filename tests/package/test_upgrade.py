@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chime.db import Kind
+from chime.db.migrate import names
+from chime.releases.state import Step
 from tests.package.upgrade_yard import STEP, Yard
 from tests.reliability.appliance import Appliance
 from tests.reliability.checker import not_in_effect, opened, unaccounted, unsound, until_applied
@@ -211,18 +214,21 @@ async def test_old_code_refuses_files_of_a_breaking_release(tmp_path: Path) -> N
         assert "control.db was written by a newer Chime; install that version" in said.splitlines()[-1]
 
 
-async def _killed(yard: Yard, file: Path, when: Callable[[], bool], pause: float) -> None:
-    """Begin an upgrade and kill it, with the processes it started, a moment after `when`."""
-    process = await yard.begin("upgrade", str(file), "--without-backup", "--watch", "1", "--ready-in", "20")
+async def _killed(yard: Yard, when: Callable[[], bool], pause: float, *command: str) -> bool:
+    """Begin it and kill it, with the processes it started, a moment after `when`. Whether it was still alive then."""
+    process = await yard.begin(*command, "--watch", "1", "--ready-in", "20")
     while process.returncode is None and not when():
         await asyncio.sleep(0.005)
-    await asyncio.sleep(pause)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), pause)
+    alive = process.returncode is None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.communicate()
+    return alive
 
 
-def _reached(yard: Yard, step: str) -> Callable[[], bool]:
+def _reached(yard: Yard, step: Step) -> Callable[[], bool]:
     def reached() -> bool:
         with contextlib.suppress(OSError, ValueError):
             return bool(json.loads((yard.root / "upgrade.json").read_text("utf-8"))["step"] == step)
@@ -231,30 +237,83 @@ def _reached(yard: Yard, step: str) -> Callable[[], bool]:
     return reached
 
 
-STEPS = ("laying out", "rehearsing", "migrating", "trying")
+def _half_migrated(appliance: Appliance, before: int) -> list[str]:
+    """Files of a workspace that stand between two states: what says how many steps it has and what the steps made must
+    agree. `before`: the steps that every release has."""
+    with opened(appliance) as files:
+        for file in files.workspaces:
+            file.execute("BEGIN")  # both at one moment
+        steps = [(file.execute("PRAGMA user_version").fetchone()[0] & 0xFFFF,
+                  {row[0] for row in file.execute("SELECT name FROM sqlite_schema WHERE name GLOB 'later_*'")})
+                 for file in files.workspaces]
+    return [f"workspace {index} has {count} steps and {sorted(made)}" for index, (count, made) in enumerate(steps)
+            if made != {f"later_{number}" for number in range(before + 1, count + 1)}]
 
 
-async def _a_kill(yard: Yard, step: str, pause: float, *, version: str) -> None:
-    """One round: afterwards one whole release serves, and the next upgrade goes through."""
-    file = yard.make(version, step=STEP)
-    await _killed(yard, file, _reached(yard, step), pause)
-    await yard.ready()
-    assert yard.current in (f"{OLD}-b1", f"{version}-b1")
-    status, _, said = await yard.upgrade(file, "--without-backup", watch=0.2)
-    assert status == 0 or "is what runs already" in said, said
-    assert yard.current == f"{version}-b1" and not (yard.root / "upgrade.json").exists()
-    await yard.ready()
-    assert await yard.serving_version() == version
+class Kills:
+    """An upgrade or a rollback after the other, each killed at some moment, over what the one before it left."""
+
+    def __init__(self, yard: Yard, seed: int) -> None:
+        self._yard = yard
+        self._luck = random.Random(seed)
+        self._steps = len(names(Kind.WORKSPACE))
+        self._made = 0
+        self.met: Counter[str] = Counter()
+
+    async def round(self, number: int) -> None:
+        # Every step has its turn, whatever luck says. What leads back is a matter of milliseconds after a trial, so it
+        # is met by a release that is no good, killed at any moment from its trial on.
+        step, pause = list(Step)[number % len(Step)], self._luck.uniform(0, 1.0)
+        bad = step is Step.RETURNING
+        if bad:
+            step, pause = Step.TRYING, self._luck.uniform(0, 4.0)
+        command: tuple[str, ...] = ("upgrade", str(self._release(bad=bad)))
+        if step is not Step.BACKING_UP:
+            command = (*command, "--without-backup")
+        if step in (Step.REHEARSING, Step.TRYING) and self._yard.current != f"{OLD}-b1" and self._luck.random() < 0.3:
+            command, bad = ("rollback",), False
+        alive = await _killed(self._yard, _reached(self._yard, step), pause, *command)
+        what = f"{'bad ' if bad else ''}{command[0]} {step}"
+        self.met[what if alive else f"ended before the kill: {what}"] += 1
+        await self._one_whole_release_serves()
+        if number % 4 == 3:
+            await self.goes_through()
+
+    def _release(self, *, bad: bool) -> Path:
+        """One that is newer than all before, with one migration more."""
+        self._made += 1
+        return self._yard.make(f"0.2.{self._made}", steps=self._made,
+                               fault="if COMMAND == 'serve': sys.exit(1)" if bad else "")
+
+    async def _one_whole_release_serves(self) -> None:
+        yard = self._yard
+        await yard.ready()
+        assert yard.current in {path.parent.name for path in (yard.root / "releases").glob("[0-9]*/release.json")}
+        assert not (half := _half_migrated(yard.appliance, self._steps)), half
+
+    async def goes_through(self) -> None:
+        """Undisturbed, the next one does: whatever was left is settled."""
+        file = self._release(bad=False)
+        status, _, said = await self._yard.upgrade(file, "--without-backup", watch=0.2)
+        assert status == 0, said
+        assert self._yard.current == f"0.2.{self._made}-b1" and not (self._yard.root / "upgrade.json").exists()
+        assert await self._yard.serving_version() == f"0.2.{self._made}"
+        assert not (half := _half_migrated(self._yard.appliance, self._steps)), half
+
+
+async def _kill_again_and_again(folder: Path, rounds: int, seed: int) -> None:
+    async with _yard(folder) as yard:
+        posts, kills = Posts(yard.appliance), Kills(yard, seed)
+        for number in range(rounds):
+            await kills.round(number)
+        await kills.goes_through()
+        await _nothing_is_lost(yard, posts)
+        print(f"seed {seed}: {rounds} rounds, {dict(kills.met)}, {posts.sender.answers}")
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(7200)
-async def test_killed_anywhere_two_hundred_times(tmp_path: Path) -> None:
-    luck = random.Random(int(os.environ.get("ROUNDS_SEED", "7")))
-    async with _yard(tmp_path) as yard:
-        posts = Posts(yard.appliance)
-        for number in range(int(os.environ.get("ROUNDS", "200"))):
-            await _a_kill(yard, luck.choice(STEPS), luck.uniform(0, 1.5), version=NEW)
-            status, _, said = await yard.run("rollback", watch=0.2)
-            assert status == 0, f"round {number}: {said}"
-        await _nothing_is_lost(yard, posts)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(10))
+async def test_killed_anywhere_two_hundred_times(tmp_path: Path, seed: int) -> None:
+    """Ten installations, twenty rounds each."""
+    await _kill_again_and_again(tmp_path, int(os.environ.get("ROUNDS", "20")), seed)

@@ -82,8 +82,9 @@ class Yard:
         self._keeper: subprocess.Popen[bytes] | None = None
 
     def make(self, version: str, *, fault: str = "", step: str | None = None, build: str = "b1",
-             kind: Kind = Kind.WORKSPACE, more: dict[str, object] | None = None) -> Path:
-        """A signed file. `fault` runs before the command does; `step` is one more migration."""
+             kind: Kind = Kind.WORKSPACE, more: dict[str, object] | None = None, steps: int = 0) -> Path:
+        """A signed file. `fault` runs before the command does; `step` is one more migration, or there are so many
+        `steps` more that each make a table."""
         about = {"version": version, "build": build, "serial": 1, "machine": os.uname().machine,
                  "pythons": [f"{sys.version_info.major}.{sys.version_info.minor}"], **(more or {})}
         paths = [str(ROOT), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
@@ -96,9 +97,8 @@ class Yard:
             archive.writestr("release.json", json.dumps(about))
             archive.writestr("run.py", _RUN.format(paths=paths, version=version))
             archive.writestr("fault.py", trust + fault)
-            if step is not None:
-                number = len(names(kind)) + 1
-                archive.writestr(f"more/{kind.value}/m{number:04d}_later.py", step.format(number=number))
+            for number, words in enumerate([STEP] * steps if step is None else [step], start=len(names(kind)) + 1):
+                archive.writestr(f"more/{kind.value}/m{number:04d}_later.py", words.format(number=number))
         self.sign(file)
         return file
 

@@ -15,7 +15,7 @@ from tests.reliability.images import Judge
 from tests.reliability.power import Disk
 from tests.reliability.recording import Recorder
 from tests.reliability.scenarios.power_cut import cut
-from tests.support.faulty_disk import FaultyDisk, changes
+from tests.support.faulty_disk import FaultyDisk, changes, mark
 from tests.support.processes import environment
 
 CUTS = 150
@@ -34,6 +34,21 @@ async def _verdicts(folder: Path, synchronous: str) -> Counter[str]:
 async def test_a_weaker_flush_is_found_out(tmp_path: Path, synchronous: str, verdict: str) -> None:
     found = await _verdicts(tmp_path, synchronous)
     assert found[verdict] > CUTS / 10, found
+
+
+def test_half_a_line_of_a_killed_process_hides_nothing(tmp_path: Path) -> None:
+    """A kill ends even a single write in the middle, and who comes after writes on behind it."""
+    lines = []
+    for name in ("before", "killed", "after", "later"):
+        with (tmp_path / name).open("ab") as log:
+            mark(log, f"workspaces/{name}.db", name.encode() * 9)
+        lines.append((tmp_path / name).read_bytes())
+    for length in range(len(lines[1])):
+        (tmp_path / "log").write_bytes(lines[0] + lines[1][:length] + lines[2] + lines[3])
+        told = [change.data for change in changes(tmp_path / "log")]
+        assert told == [b"before" * 9, b"after" * 9, b"later" * 9], length
+    (tmp_path / "log").write_bytes(b"".join(lines))
+    assert len(list(changes(tmp_path / "log"))) == 4
 
 
 STORE = """

@@ -35,7 +35,11 @@ struct switches {  /* faulty_disk.py writes the same layout */
     int64_t fsyncs;      /* how many were asked for, failed ones too */
 };
 
+/* Around each line of the log: a process that is killed may leave half of one, even of a single writev. */
+static const char begins[8] = "\xfe" "change", ends[8] = "\xfe" "told..";
+
 struct record {
+    char begins[8];
     uint32_t path_length;
     uint32_t data_length;
     int64_t offset;
@@ -139,10 +143,12 @@ static void let_go(void) { if (log_file >= 0) pthread_mutex_unlock(&in_order); }
 
 static void tell(uint8_t kind, const char *path, int64_t offset, const void *data, size_t length) {
     if (log_file < 0) return;
-    struct record head = {strlen(path), length, offset, kind, {0}};
-    struct iovec parts[3] = {{&head, sizeof head}, {(void *)path, strlen(path)}, {(void *)data, length}};
+    struct record head = {{0}, strlen(path), length, offset, kind, {0}};
+    memcpy(head.begins, begins, sizeof begins);
+    struct iovec parts[4] = {{&head, sizeof head}, {(void *)path, strlen(path)}, {(void *)data, length},
+                             {(void *)ends, sizeof ends}};
     int before = errno;
-    if (writev(log_file, parts, 3) != (ssize_t)(sizeof head + strlen(path) + length)) abort();
+    if (writev(log_file, parts, 4) != (ssize_t)(sizeof head + strlen(path) + length + sizeof ends)) abort();
     errno = before;
 }
 

@@ -22,7 +22,8 @@ SOURCE = Path(__file__).with_suffix(".c")
 # Not in the checkout: LD_PRELOAD ends a path at a space, and the path of a checkout may hold one.
 CACHE = Path(tempfile.gettempdir()) / f"chime-test-shims-{os.getuid()}"
 _SWITCHES = struct.Struct("=5q")
-_RECORD = struct.Struct("=IIqB7x")
+_BEGINS, _ENDS = b"\xfechange\0", b"\xfetold..\0"  # as in the C
+_RECORD = struct.Struct("=8sIIqB7x")
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -87,16 +88,35 @@ def built() -> Path:
 
 
 def changes(log: Path) -> Iterator[Change]:
-    """What was done to the folder, in its order."""
-    with log.open("rb") as file:
-        while head := file.read(_RECORD.size):
-            path_length, data_length, offset, kind = _RECORD.unpack(head)
-            path = file.read(path_length).decode()
-            yield Change(chr(kind), path, offset, file.read(data_length))
+    """What was done to the folder, in its order. Half a line, of a process that was killed while it wrote it, is left
+    out: what it was to tell had not been done."""
+    written = log.read_bytes()
+    at = 0
+    while (at := written.find(_BEGINS, at)) >= 0:
+        found = _line(written, at)
+        if found is None:
+            at += 1
+        else:
+            change, at = found
+            yield change
+
+
+def _line(written: bytes, at: int) -> tuple[Change, int] | None:
+    """The line that begins there, and where it ends; None when it is not whole."""
+    path_at = at + _RECORD.size
+    if path_at > len(written):
+        return None
+    _, path_length, data_length, offset, kind = _RECORD.unpack_from(written, at)
+    data_at = path_at + path_length
+    end = data_at + data_length
+    if written[end:end + len(_ENDS)] != _ENDS or written.find(_BEGINS, path_at, end) >= 0:
+        return None
+    path = written[path_at:data_at].decode()
+    return Change(chr(kind), path, offset, written[data_at:end]), end + len(_ENDS)
 
 
 def mark(log: BinaryIO, path: str, data: bytes) -> None:
     """A line of our own, from outside the process: what it did so far had this effect outside. `log` is open to
     append."""
     name = path.encode()
-    os.write(log.fileno(), _RECORD.pack(len(name), len(data), 0, ord("M")) + name + data)
+    os.write(log.fileno(), _RECORD.pack(_BEGINS, len(name), len(data), 0, ord("M")) + name + data + _ENDS)

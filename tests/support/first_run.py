@@ -12,7 +12,7 @@ import uvicorn
 
 from chime.clock import Clock
 from chime.simulator import Number, Pace, Simulator
-from chime.simulator import create_app as create_simulator_app
+from tests.support.made_once import simulator_app
 from tests.support.processes import CHIME, Program, started
 from tests.support.processes import free_port as any_port
 from tests.support.world import free_port, serving
@@ -54,10 +54,10 @@ async def meta() -> AsyncIterator[tuple[str, Simulator]]:
     deliver_to(simulator, "http://127.0.0.1:9/later")
     simulator.world.add_number(NUMBER, subscribed_app=APP_ID)
     port = free_port()
-    config = uvicorn.Config(create_simulator_app(simulator), log_level="error", log_config=None, ws="none")
-    async with serving(config, port):
-        yield f"http://127.0.0.1:{port}/simulator/graph", simulator
-        simulator.hang_up()
+    with simulator_app(simulator) as app:
+        async with serving(uvicorn.Config(app, log_level="error", log_config=None, ws="none"), port):
+            yield f"http://127.0.0.1:{port}/simulator/graph", simulator
+            simulator.hang_up()
 
 
 def deliver_to(simulator: Simulator, webhook_url: str) -> None:

@@ -153,3 +153,13 @@ async def mail_server(*, starttls: ssl.SSLContext | None = None,
         for task in list(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def mails_told(server: MailServer, count: int) -> list[tuple[str, str]]:
+    """Whom the first so many mails went to, and what they say, subject first; no further one is on its way."""
+    async with asyncio.timeout(10):
+        while len(server.mails) < count:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.3)
+    assert len(server.mails) == count, [mail.message["Subject"] for mail in server.mails]
+    return [(mail.recipients[0], f"{mail.message['Subject']}\n{mail.text}") for mail in server.mails]

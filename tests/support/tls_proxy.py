@@ -55,18 +55,32 @@ class Proxy:
     alters_body: bool = False
     answers: bytes | None = None
     """Instead of the backend's answer"""
+    largest: int | None = None
+    """Bytes of a body; what is larger gets 413"""
+    holds_back: bool = False
+    """An answer is passed on when all of it is there"""
+    contact: bytes | None = None
+    """A security.txt of its own"""
     requests: list[bytes] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
+            if self.largest is not None and _length(head) > self.largest:
+                # As nginx: the answer at once, and what is still coming is read and thrown away.
+                writer.write(_answer(b"413 Request Entity Too Large", b"too large"))
             body = await reader.readexactly(_length(head))
             self.requests.append(head)
-            writer.write(self.answers if self.answers is not None else await self._passed_on(head, body))
+            if self.answers is not None:
+                writer.write(self.answers)
+            elif self.contact is not None and b" /.well-known/security.txt " in head:
+                writer.write(_answer(b"200 OK", self.contact))
+            elif self.largest is None or len(body) <= self.largest:
+                await self._pass_on(head, body, writer)
             await writer.drain()
         writer.close()
 
-    async def _passed_on(self, head: bytes, body: bytes) -> bytes:
+    async def _pass_on(self, head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
         if self.alters_body:
             body = body.replace("äöü".encode(), b"\\u00e4\\u00f6\\u00fc")
         lines = [line for line in head[:-4].split(b"\r\n")
@@ -80,9 +94,17 @@ class Proxy:
         upstream, to = await asyncio.open_connection("127.0.0.1", self.backend)
         to.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
         await to.drain()
-        answer = await upstream.read(-1)
+        if self.holds_back:
+            writer.write(await upstream.read(-1))
+        else:
+            while part := await upstream.read(65_536):
+                writer.write(part)
+                await writer.drain()
         to.close()
-        return answer
+
+
+def _answer(status: bytes, body: bytes) -> bytes:
+    return b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body)
 
 
 def _length(head: bytes) -> int:

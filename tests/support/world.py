@@ -36,9 +36,10 @@ from chime.security.signatures import signature
 from chime.serve import server_config
 from chime.setup import connect, initialise, new_api_key, new_workspace, opened
 from chime.simulator import Number, Pace, Simulator
-from chime.simulator import create_app as create_simulator_app
 from chime.web.services import Services
 from chime.workspaces import Workspace, open_keys
+from tests.support.made_once import simulator_app
+from tests.support.prompt_server import PromptServer
 
 PASSWORD = "correct horse battery staple"
 MASTER_KEY = bytes(range(7, 39))
@@ -213,17 +214,17 @@ async def serving(config: uvicorn.Config, port: int) -> AsyncIterator[None]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     config.timeout_graceful_shutdown = 2
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve([listener]))
-    while not server.started:
-        if task.done():
-            task.result()
-            raise RuntimeError("the server did not start")
-        await asyncio.sleep(0.01)
+    server = PromptServer(config)
+    task, listening = asyncio.create_task(server.serve([listener])), asyncio.create_task(server.listening.wait())
+    await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        listening.cancel()
+        task.result()
+        raise RuntimeError("the server did not start")
     try:
         yield
     finally:
-        server.should_exit = True
+        server.stop()
         await task
 
 
@@ -248,7 +249,8 @@ async def running_world(installation: Path, folder: Path, **options: Any) -> Asy
                           webhook_url=base + tenants["Acme"].webhook_path, access_token=ACCESS_TOKEN)
         for number in (ACME_NUMBER, GLOBEX_NUMBER):
             simulator.world.add_number(msgspec.structs.replace(number), subscribed_app="200300400500600")
-        graph = uvicorn.Config(create_simulator_app(simulator), log_level="error", log_config=None, ws="none")
+        graph = uvicorn.Config(stack.enter_context(simulator_app(simulator)), log_level="error", log_config=None,
+                               ws="none")
         await stack.enter_async_context(serving(graph, graph_port))
         app = create_app(services)
         app.state.trust.first_after = NEVER  # a test that wants the self-checks runs them

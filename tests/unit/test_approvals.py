@@ -277,7 +277,8 @@ async def _machine(folder: Path, steps: int, seed: int) -> None:
         machine = Machine(world, seed)
         for _ in range(steps):
             await machine.step()
-        assert machine.fetched >= steps // 150 and machine.refused, "the walk meets both"
+        # Fewer a step the longer it lasts: once twenty requests of somebody are open, they ask for nothing new.
+        assert machine.fetched >= steps // 250 and machine.refused, "the walk meets both"
         rows = await world.workspace.db.rows(
             "SELECT count(*) FROM audit_event WHERE action = 'approval.downloaded'")
         assert rows[0][0] == machine.fetched

@@ -258,8 +258,8 @@ async def test_killed_at_any_moment_every_moment_on_the_shelf_is_whole(tmp_path:
 
 
 @pytest.mark.nightly
-async def test_killed_many_times(tmp_path: Path) -> None:
-    for batch in range(10):
-        folder = tmp_path / str(batch)
-        folder.mkdir()
-        await _rounds(folder, 20, seed=100 + batch)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(100, 110))
+async def test_killed_two_hundred_times(tmp_path: Path, seed: int) -> None:
+    """Ten files, twenty rounds each."""
+    await _rounds(tmp_path, 20, seed=seed)

@@ -111,12 +111,13 @@ async def test_what_was_erased_leaves_the_shelf(world: World) -> None:
 
 async def test_a_command_beside_the_appliance_asks_it(world: World) -> None:
     await asyncio.sleep(0.3)
-    other = Backups(world.services.config, world.services.control, world.services.registry, world.clock, Ids())
+    other = Backups(world.services.config, world.services.control, world.services.registry, world.clock, Ids(),
+                    checks=())
     assert not other.take_shelf(), "one process writes the shelf"
     other.close()
     await note(world, "asked for")
     assert await backup_now(world.services.control, world.services.registry, world.services.config, world.clock,
-                            seconds=20.0)
+                            checks=(), seconds=20.0)
     state = read_state(world.app.state.backups.shelf, world.clock.real_now())
     assert state.worst_age_seconds is not None and world.acme.workspace_id in state.ages
 

@@ -15,12 +15,20 @@ import pytest
 from chime import accounts
 from chime.channels import NewChannel
 from chime.db import Kind, migrate
-from chime.handover import NotTaken, packing, reading, writing
+from chime.errors import Conflict, Invalid
+from chime.handover import NotTaken, new_code, packing, read_code, reading, writing
 from chime.ids import Ids
 from chime.security.passphrases import Stretching, made_up
 from chime.security.permissions import OPERATOR, Role
 from chime.setup import connect, initialise, list_channels, named_workspace, opened
-from chime.workspace_commands import export_workspace, go_live_with, hand_over_workspace, import_workspace
+from chime.workspace_commands import (
+    code_of_server,
+    export_workspace,
+    go_live_with,
+    hand_over_workspace,
+    import_workspace,
+    take_back_workspace,
+)
 from tests.support.moving import DEAD, EXPORT_STEPS, IMPORT_STEPS, NAME, PASSPHRASE, config_of
 from tests.support.processes import run
 
@@ -148,17 +156,57 @@ def test_a_file_of_an_older_chime_is_brought_up_to_date(tmp_path: Path, monkeypa
     asyncio.run(is_up_to_date(other))
 
 
-def test_from_a_server_where_it_never_went_live_it_goes_on_to_a_third(shop: Path, tmp_path: Path) -> None:
-    """With all it needs there: the app of its number, and the word of the first server that it had stopped."""
-    asyncio.run(hand_over_workspace(config_of(shop), NAME))
-    first = write(shop, tmp_path / "first.chime")
-    second = made(tmp_path / "b", "Home")
-    asyncio.run(import_workspace(config_of(second), first, PASSPHRASE, None))
+def hand_over(data_dir: Path, to: Path) -> None:
+    asyncio.run(hand_over_workspace(config_of(data_dir), NAME, to=asyncio.run(code_of_server(config_of(to)))))
+
+
+def test_one_file_goes_live_on_the_server_it_was_handed_over_to_and_on_no_other(shop: Path, tmp_path: Path) -> None:
+    second, third = made(tmp_path / "b", "Home"), made(tmp_path / "a-third", "Home")
+    hand_over(shop, second)
+    file = write(shop, tmp_path / "shop.chime")
+    assert asyncio.run(import_workspace(config_of(second), file, PASSPHRASE, None)).is_final
+    assert not asyncio.run(import_workspace(config_of(third), file, PASSPHRASE, None)).is_final
+    with pytest.raises(Conflict, match="not handed over to this server"):
+        asyncio.run(go_live_with(config_of(third), NAME, old_is_stopped=False))
+    # Nor is what another server makes of it: it may go live where it waits.
     onward = write(second, tmp_path / "second.chime")
-    third = made(tmp_path / "a-third", "Home")
-    asyncio.run(import_workspace(config_of(third), onward, PASSPHRASE, None))
-    live = asyncio.run(go_live_with(config_of(third), NAME, old_is_stopped=False))
+    fourth = made(tmp_path / "a-fourth", "Home")
+    assert not asyncio.run(import_workspace(config_of(fourth), onward, PASSPHRASE, None)).is_final
+    with pytest.raises(Conflict, match="not handed over to this server"):
+        asyncio.run(go_live_with(config_of(fourth), NAME, old_is_stopped=False))
+    live = asyncio.run(go_live_with(config_of(second), NAME, old_is_stopped=False))
+    assert live.numbers == ("+1 555-010-0200",)
+
+
+def test_a_person_may_say_that_no_other_server_works_with_it(shop: Path, tmp_path: Path) -> None:
+    """From a server where it never went live, with all it needs: the app of its number goes along."""
+    second, third = made(tmp_path / "b", "Home"), made(tmp_path / "a-third", "Home")
+    hand_over(shop, second)
+    asyncio.run(import_workspace(config_of(second), write(shop, tmp_path / "first.chime"), PASSPHRASE, None))
+    asyncio.run(import_workspace(config_of(third), write(second, tmp_path / "second.chime"), PASSPHRASE, None))
+    live = asyncio.run(go_live_with(config_of(third), NAME, old_is_stopped=True))
     assert live.numbers == ("+1 555-010-0200",) and live.webhooks[0]["verify_token"] == "a verify token"
+
+
+def test_taken_back_it_can_be_handed_over_to_another_server(shop: Path, tmp_path: Path) -> None:
+    second, third = made(tmp_path / "b", "Home"), made(tmp_path / "a-third", "Home")
+    hand_over(shop, second)
+    asyncio.run(take_back_workspace(config_of(shop), NAME, name=NAME))
+    hand_over(shop, third)
+    file = write(shop, tmp_path / "shop.chime")
+    assert not asyncio.run(import_workspace(config_of(second), file, PASSPHRASE, None)).is_final
+    assert asyncio.run(import_workspace(config_of(third), file, PASSPHRASE, None)).is_final
+
+
+def test_a_mistyped_code_is_none() -> None:
+    for _ in range(100):
+        code = new_code(Ids())
+        assert read_code(f" {code.upper()} ") == code
+        at = next(index for index in range(len(code) - 1) if "-" not in code[index:index + 2]
+                  and code[index] != code[index + 1])
+        for typed in (code[:-1], code + "a", code[:at] + code[at + 1] + code[at] + code[at + 2:], ""):
+            with pytest.raises(Invalid):
+                read_code(typed)
 
 
 async def is_up_to_date(data_dir: Path) -> None:

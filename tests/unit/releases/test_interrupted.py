@@ -5,7 +5,9 @@ The steps are the real ones, on a real shelf; what they ask of other processes i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -252,9 +254,32 @@ def test_an_older_release_and_the_same_are_refused(machine: Machine) -> None:
         machine.upgrading().upgrade(machine.file, Wishes())
 
 
-def test_two_at_once_are_refused(machine: Machine) -> None:
+def test_two_at_once_are_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrade, "_SETTLING", 0.1)
     with machine.shelf.alone(), pytest.raises(StartRefused, match="another upgrade is under way"):
         machine.upgrading().upgrade(machine.file, Wishes())
+
+
+def test_an_upgrade_waits_for_a_service_that_settles_what_was_left(machine: Machine) -> None:
+    """Both would finish the same one otherwise, and the slower the one that has begun since."""
+    with ThreadPoolExecutor(1) as threads:
+        with machine.shelf.alone():
+            upgraded = threads.submit(machine.upgrading().upgrade, machine.file, Wishes())
+            time.sleep(0.2)
+            assert not upgraded.done() and state.under_way(machine.shelf) is None
+        assert upgraded.result(timeout=30).outcome is Outcome.DONE
+
+
+def test_a_start_beside_an_upgrade_settles_nothing(machine: Machine) -> None:
+    lay_out(machine.shelf, "1.1")
+    for step in Step:
+        left = Upgrade(step=step, came_from=OLD, goes_to=NEW, began_at=0)
+        state.write(machine.shelf, left)
+        with machine.shelf.alone():
+            settle_at_start(machine.shelf, 1_000)
+        assert state.under_way(machine.shelf) == left and machine.shelf.current == OLD
+        assert len(state.starts(machine.shelf)) == (step is Step.TRYING)
+        state.forget_starts(machine.shelf)
 
 
 def test_a_release_on_trial_that_ran_long_enough_has_passed(machine: Machine) -> None:

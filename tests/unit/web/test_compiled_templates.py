@@ -62,7 +62,8 @@ def test_other_options_share_nothing(tmp_path: Path, texts: dict[str, str]) -> N
     assert not CompiledTemplates(tmp_path, {"trim_blocks": False}).knows("a.html", texts["a.html"])
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"\xe9\x01\x00\x00\x00"])
+@pytest.mark.parametrize("content", [b"", b"junk", b"\xe9\x01\x00\x00\x00", b"\x00" * 7 + b"\x05" + b"junk!",
+                                     b"\x7f" * 100])
 def test_a_file_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, texts: dict[str, str], content: bytes) -> None:
     first = CompiledTemplates(tmp_path, OPTIONS)
     _render(first, texts, "a.html")
@@ -74,6 +75,31 @@ def test_a_file_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, texts: di
     assert _render(second, texts, "a.html") == "Hello Ana"
     second.keep()
     assert CompiledTemplates(tmp_path, OPTIONS).knows("a.html", texts["a.html"])
+
+
+def test_a_piece_that_is_damaged_is_compiled(tmp_path: Path, texts: dict[str, str]) -> None:
+    first = CompiledTemplates(tmp_path, OPTIONS)
+    _render(first, texts, "a.html")
+    first.keep()
+    file = next((tmp_path / "__pycache__").iterdir())
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-len(whole) // 3])
+    assert _render(CompiledTemplates(tmp_path, OPTIONS), texts, "a.html") == "Hello Ana"
+
+
+def test_a_file_that_another_process_replaced_meanwhile_is_not_misread(tmp_path: Path, texts: dict[str, str]) -> None:
+    first = CompiledTemplates(tmp_path, OPTIONS)
+    for name in texts:
+        _render(first, texts, name)
+    first.keep()
+    second = CompiledTemplates(tmp_path, OPTIONS)
+    assert second.knows("b.html", texts["b.html"])
+    other = CompiledTemplates(tmp_path, OPTIONS)
+    texts["a.html"] = "Good day {{ name }}, and a longer text than there was"
+    _render(other, texts, "a.html")
+    other.keep()
+    assert [_render(second, texts, name) for name in texts] == [
+        "Good day Ana, and a longer text than there was", "yes"]
 
 
 def test_where_nothing_can_be_written_it_goes_on(tmp_path: Path, texts: dict[str, str]) -> None:

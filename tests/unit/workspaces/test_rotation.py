@@ -15,7 +15,7 @@ from chime.security.crypto import CannotOpen, context, derive, master_key_id, se
 from chime.security.permissions import OPERATOR
 from chime.workspaces import Control, Registry, create_control, open_keys
 from chime.workspaces.control_key import NAME, wrapped_for
-from chime.workspaces.keys import Purpose
+from chime.workspaces.keys import Purpose, coming_key_file, key_file, make_master_key
 from chime.workspaces.presence import guest
 from chime.workspaces.rotation import KEPT_RETIRED, Rotator, ask
 from tests.support import keys as made
@@ -56,6 +56,20 @@ async def test_another_master_key_and_every_key_below_it(data_dir: Path) -> None
 async def test_with_the_new_master_key_alone_nothing_opens_before_the_rotation(data_dir: Path) -> None:
     with pytest.raises(StartRefused, match="master key is not the one"):
         open_keys(data_dir, NEW_MASTER)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+async def test_who_runs_with_the_older_key_finds_the_newer_in_its_place(data_dir: Path, beside: bool) -> None:
+    if beside:
+        make_master_key(key_file(data_dir), OLD_MASTER)
+        make_master_key(coming_key_file(data_dir), NEW_MASTER)
+    running = open_keys(data_dir, OLD_MASTER)
+    async with opened(data_dir, NEW_MASTER, OLD_MASTER) as (control, registry):
+        assert await rotator(control, registry).step()
+    assert running.take_over() and running.is_left_behind is not beside
+    assert running.master_key_id == master_key_id(NEW_MASTER if beside else OLD_MASTER)
+    assert running.bundle.newest.number == (2 if beside else 1)
+    assert not running.take_over()
 
 
 @pytest.mark.parametrize("purpose", list(Purpose))
