@@ -183,9 +183,11 @@ async def _restorer(config: Config) -> AsyncIterator[Restorer]:
         await services.control.close()
 
 
-async def box_restored(config: Config, source: Path, key_path: Path, tell: Tell) -> list[BoxItem]:
-    """A whole installation from a folder of backups. The master key is put where it is looked for, unless it is
-    configured. Raises StartRefused."""
+async def box_restored(config: Config, source: Path, key_path: Path, tell: Tell, *, at: str | None = None
+                       ) -> list[BoxItem]:
+    """A whole installation from a folder of backups, as it was last or at a moment (without a zone: UTC). The master
+    key is put where it is looked for, unless it is configured. Raises StartRefused, Invalid."""
+    moment = _moment(at, "UTC") if at else None
     key = read_master(key_path)
     masters: Sequence[bytes] = (key,)
     if config.master_key is not None and config.master_key != key:
@@ -194,7 +196,7 @@ async def box_restored(config: Config, source: Path, key_path: Path, tell: Tell)
     kept = key_file(config.data_dir)
     if config.master_key is None and kept.exists() and read_master(kept) != key:
         raise StartRefused(f"{kept} holds another master key; move it away first")
-    found = await restore_box(config.data_dir, source, masters, tell)
+    found = await restore_box(config.data_dir, source, masters, tell, at=moment)
     if config.master_key is None and not kept.exists():
         make_master_key(kept, key)
     return found

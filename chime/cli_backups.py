@@ -131,13 +131,16 @@ def _add_box(verbs: Any, add: Callable[..., argparse.ArgumentParser], say: Say) 
         from chime.backup_commands import box_restored
         from chime.clock import rfc3339
 
-        found = asyncio.run(box_restored(config, Path(options.source), Path(options.master_key_file), _tell(options)))
+        found = asyncio.run(box_restored(config, Path(options.source), Path(options.master_key_file), _tell(options),
+                                         at=options.at))
         good = all(not one.trouble for one in found)
         say(options, {"ok": good, "items": [
             {"workspace_id": one.workspace_id, "name": one.name, "held": one.held, "trouble": one.trouble,
              "as_of": rfc3339(one.as_of) if one.as_of else None} for one in found]},
             "Everything is suspended: nobody gets in, nothing is sent. Switch the old machine off, start Chime here, "
-            "and say `chime backup go-live`.")
+            "and say `chime backup go-live`." + (
+                " Who was forgotten or refused marketing after that moment is as before it: see to them first."
+                if options.at else ""))
         return 0 if good else 1
 
     def live(options: argparse.Namespace, config: Config) -> int:
@@ -152,4 +155,5 @@ def _add_box(verbs: Any, add: Callable[..., argparse.ArgumentParser], say: Say) 
     whole.add_argument("--from", dest="source", metavar="DIR", required=True, help="the folder of backups")
     whole.add_argument("--master-key-file", metavar="FILE", required=True,
                        help="a file with the master key, as on the recovery sheet")
+    whole.add_argument("--at", metavar="TIME", help="as it was then, like 2026-11-21T14:32:00Z; else as it was last")
     add(verbs, "go-live", live, "let what restore-box put back work again").add_argument("--workspace", metavar="NAME")

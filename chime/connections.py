@@ -58,6 +58,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """in which a reader must take LEAST_TAKEN of what waits for it"""
     unwanted: float = 5.0
     """for the rest of a body that is already answered"""
+    last_moment: float = 0.25
+    """when the server ends, for what is on its way on a connection that has no request in hand"""
     head_bytes: int = 32 * 1024
     most: int = MOST_CONNECTIONS
     look_every: float = 1.0
@@ -134,6 +136,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(**given)
         self._door = door
         self.served = False
+        self._is_leaving = False
         self._in_head = False
         self._requests = 0
         self._unused = 0
@@ -190,6 +193,8 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._unused = self._body_bytes = 0
         super().on_headers_complete()
+        if self._is_leaving:
+            self.cycle.keep_alive = False
         if self.pipeline:
             # uvicorn stops reading until the request before is answered, and so would not hear that the peer of a
             # stream has left; what may wait here is bounded without that.
@@ -219,7 +224,20 @@ class Connection(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
 
-    # What the door asks
+    # What the server and the door ask
+
+    def shutdown(self) -> None:
+        """No further request is taken after the one in hand. Who has none in hand may have written already: to close
+        over what was not read yet resets the peer, as happened to a webhook at an upgrade, so it is given a moment."""
+        self._is_leaving = True
+        if self.is_idle:
+            asyncio.get_running_loop().call_later(self._door.limits.last_moment, self._leave)
+        else:
+            self.cycle.keep_alive = False
+
+    def _leave(self) -> None:
+        if self.is_idle:
+            self.transport.close()
 
     @property
     def is_idle(self) -> bool:

@@ -59,16 +59,17 @@ def read_master(path: Path) -> bytes:
     return key
 
 
-async def restore_box(data_dir: Path, source: Path, masters: Sequence[bytes], tell: Tell) -> list[BoxItem]:
-    """Put everything back as it was last. Raises StartRefused, and touches nothing, when there is an installation
-    already, no backup, or another key."""
+async def restore_box(data_dir: Path, source: Path, masters: Sequence[bytes], tell: Tell, *,
+                      at: int | None = None) -> list[BoxItem]:
+    """Put everything back as it was last, or at a moment, which a sheet from before the master key was replaced asks
+    for. Raises StartRefused, and touches nothing, when there is an installation already, no backup, or another key."""
     _must_be_free(data_dir)
     coming = data_dir.with_name(data_dir.name + _ENDING)
     shelf = backups.Shelf(source)
     await asyncio.to_thread(shutil.rmtree, coming, ignore_errors=True)  # what a crash left
-    await asyncio.to_thread(backups.lay_control, shelf, masters, at=None, target=coming)
+    await asyncio.to_thread(backups.lay_control, shelf, masters, at=at, target=coming)
     try:
-        found = await _lay_all(coming, shelf, masters, tell)
+        found = await _lay_all(coming, shelf, masters, tell, at)
     except BaseException:
         await asyncio.to_thread(shutil.rmtree, coming, ignore_errors=True)
         raise
@@ -90,7 +91,8 @@ def _into_place(coming: Path, data_dir: Path) -> None:
     flush_names(data_dir.parent)
 
 
-async def _lay_all(folder: Path, shelf: backups.Shelf, masters: Sequence[bytes], tell: Tell) -> list[BoxItem]:
+async def _lay_all(folder: Path, shelf: backups.Shelf, masters: Sequence[bytes], tell: Tell, at: int | None
+                   ) -> list[BoxItem]:
     keys, clock, ids = open_keys(folder, *masters), Clock(), Ids()
     (folder / "workspaces").mkdir(mode=0o700, exist_ok=True)
     await asyncio.to_thread(migrate, folder / "control.db", keys.control_file, Kind.CONTROL)
@@ -108,7 +110,7 @@ async def _lay_all(folder: Path, shelf: backups.Shelf, masters: Sequence[bytes],
             await tx.execute("DELETE FROM workspace WHERE copied_from IS NOT NULL")
             await tx.execute("DELETE FROM session")
             await tx.audit("installation.restored", "installation", "")
-        return [await _lay_one(folder, shelf, keys, control, registry, record, tell)
+        return [await _lay_one(folder, shelf, keys, control, registry, record, tell, at)
                 for record in await control.workspaces()]
     finally:
         await registry.close()
@@ -116,7 +118,7 @@ async def _lay_all(folder: Path, shelf: backups.Shelf, masters: Sequence[bytes],
 
 
 async def _lay_one(folder: Path, shelf: backups.Shelf, keys: KeyRing, control: Control, registry: Registry,
-                   record: WorkspaceRecord, tell: Tell) -> BoxItem:
+                   record: WorkspaceRecord, tell: Tell, at: int | None) -> BoxItem:
     """One that can't be laid does not stop the others."""
     async with control.write(OPERATOR) as tx:
         await suspend(tx, record.id, REASON)
@@ -124,7 +126,7 @@ async def _lay_one(folder: Path, shelf: backups.Shelf, keys: KeyRing, control: C
     own = await control.workspace_keys(record.id)
     target = workspace_folder(folder, record.id)
     try:
-        laid = await asyncio.to_thread(backups.lay_workspace, shelf, record.id, own, at=None, target=target)
+        laid = await asyncio.to_thread(backups.lay_workspace, shelf, record.id, own, at=at, target=target)
         (target / "media").mkdir(mode=0o700, exist_ok=True)
         async with registry.use(record.id) as workspace:
             await erasure.reapply(workspace, control)

@@ -41,8 +41,9 @@ Without backups, but with a copy of the data folder: put it back as a whole
 (control.db and control.key belong together, and each folder below workspaces/ to
 them), set CHIME_MASTER_KEY to the key, run `chime doctor`, then `chime serve`.
 
-After `chime keys rotate --master` this sheet opens only what was backed up before:
-print a new one, and keep this one as long as those backups.
+After `chime keys rotate --master` this sheet opens only what was backed up before
+(add `--at` with a moment before it): print a new one, and keep this one as long as
+those backups.
 """
 
 

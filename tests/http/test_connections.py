@@ -179,3 +179,31 @@ async def test_a_house_full_of_requests_refuses_the_next() -> None:
         site.release.set()
         for reader, _ in busy:
             assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("before", [b"", ASKS, ASKS[:10]], ids=["nothing", "a request", "half a head"])
+async def test_what_is_on_its_way_when_the_server_ends_is_answered(before: bytes) -> None:
+    """A webhook that came with the end of the old process was reset, and Meta comes again only minutes later."""
+    async with open_site() as site:
+        reader, writer = await site.open(before)
+        while not site.door.inside or (before == ASKS and not all(one.served for one in site.door.inside)):
+            await asyncio.sleep(0.01)
+        if before == ASKS:
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        for connection in list(site.door.inside):
+            connection.shutdown()
+        writer.write(ASKS[10:] if before == ASKS[:10] else ASKS)
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b"hello") and b"connection: close" in answer
+        assert not site.door.inside
+
+
+async def test_who_says_nothing_more_is_gone_a_moment_after_the_end() -> None:
+    async with open_site() as site:
+        quiet, half = await site.open(), await site.open(ASKS[:10])
+        while len(site.door.inside) < 2:
+            await asyncio.sleep(0.01)
+        for connection in list(site.door.inside):
+            connection.shutdown()
+        for reader, _ in (quiet, half):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
