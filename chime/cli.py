@@ -224,8 +224,8 @@ def _report(options: argparse.Namespace, checks: list[Any]) -> int:
     ok = all(check.ok for check in checks)
     marks = {"ok": "ok ", "warn": "!  ", "fail": "BAD", "skipped": "-  "}
     # Nothing is wrong, but something could be better: that is no plain ok to who reads down the first column.
-    lines = [f"{'tip' if check.state == 'ok' and check.what_to_do else marks[check.state]}  {check.name}: {check.detail}"
-             + (f"\n     {check.what_to_do}" if check.what_to_do else "") for check in checks]
+    lines = [f"{'tip' if check.state == 'ok' and check.what_to_do else marks[check.state]}  {check.name}: "
+             f"{check.detail}" + (f"\n     {check.what_to_do}" if check.what_to_do else "") for check in checks]
     _say(options, {"ok": ok, "checks": [check.told() for check in checks]}, "\n".join(lines))
     return 0 if ok else 1
 
