@@ -83,6 +83,10 @@ def test_the_configured_master_key_is_replaced_beside_the_running_appliance(tmp_
         chime(data, "workspace", "create", "--name", "Second", extra=with_new)
         assert chime(data, "keys", "rotate", "--workspace", "Shop", extra=with_new)["generation"] == 2
         assert program.get("/readyz")[0] == 200
+        # With the key it was not given nothing could be tried; with those it works on with it can.
+        chime(data, "backup", "now", extra=with_new)
+        tried = Shelf(data / "backups").result(CONTROL)
+        assert tried.reason == "" and tried.good_at
         assert program.terminate() == 0
     assert wrapped_for(data) == (master_key_id(new),)
     with serving(data, extra=with_new) as program:
