@@ -26,7 +26,7 @@ from litestar import Litestar
 
 from chime.app import build, create_app
 from chime.config import Config
-from chime.connections import Door, Limits, tune
+from chime.connections import Door, Limits, most_connections, tune
 from chime.db import StorageUnavailable
 from chime.errors import StartRefused
 from chime.log import Log
@@ -155,7 +155,9 @@ async def wait_until(config: Config, sock: socket.socket,
     lock, closed = only_one(config.data_dir), asyncio.Event()
     try:
         app, over = make(closed)
-        server = _Waiting(server_config(config, app), config, closed)
+        # Whoever calls after the end is to find the appliance, also on a connection that is kept.
+        limits = Limits(most=most_connections(), last_moment=0.0)
+        server = _Waiting(server_config(config, app, limits), config, closed)
         serving = asyncio.create_task(server.serve([sock.dup()]))
         await asyncio.wait({serving, asyncio.create_task(server.listening.wait())},
                            return_when=asyncio.FIRST_COMPLETED)

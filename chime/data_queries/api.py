@@ -72,6 +72,7 @@ _EXAMPLE = {"id": "01kafx2v9m3q8r5t7w1y4z6b0q", "name": "Contacts by tag",
             "owner": "Alice", "created_at": "2026-11-21T09:30:00.000Z", "updated_at": "2026-11-21T09:30:00.000Z"}
 _BODY = {"sql": "SELECT date(at) AS day, count(*) AS messages FROM messages WHERE at >= :from AND at < :to "
                 "GROUP BY day", "first_day": "2026-11-01", "last_day": "2026-11-20"}
+_GONE = {404: "There is no such saved question."}
 _RULES = ("Read-only SQL over the documented views, five seconds, 384 MB, the first 500 rows; four questions in ten "
           "seconds. That it was asked is in the audit log.")
 
@@ -96,6 +97,7 @@ async def _person(here: Here) -> str:
 
 @post(_ALL + "/answers", status_code=200, opt=api(Permission.DATA_QUERY, Operation(
     tag="queries", summary="Ask a question", description=_RULES, body=AskQuestion, answer=RowsAnswer,
+    only_reads=True, refusals=_GONE,
     request_example=_BODY, response_example={
         "columns": ["day", "messages"], "rows": [["2026-11-01", 214], ["2026-11-02", 187]], "is_cut": False,
         "milliseconds": 41})))
@@ -106,6 +108,7 @@ async def create_query_answer(here: Here) -> RowsAnswer:
 
 @post(_ALL + "/answers/csv", status_code=200, opt=api(Permission.DATA_QUERY, Operation(
     tag="queries", summary="Ask a question, answered as CSV", body=AskQuestion, answer=bytes, request_example=_BODY,
+    only_reads=True, refusals=_GONE,
     description=f"{_RULES} No cell is a formula to a spreadsheet; the header Chime-Is-Cut says whether there are more "
                 "rows.")))
 async def create_query_answer_file(here: Here) -> Response[bytes]:

@@ -26,7 +26,8 @@ Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 _JSON = "application/json"
 _REFERENCE = "#/components/schemas/{name}"
 _ABOUT = ("The public API of Chime. Send a key from `chime api-key create` as a bearer token. Lists go on with "
-          "`next_cursor`. Every POST may carry an `Idempotency-Key` and can then be repeated without harm.")
+          "`next_cursor`. Every POST that changes something may carry an `Idempotency-Key` and can then be repeated "
+          "without harm.")
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +43,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the reference says of one route. `refusals` are the errors it has beyond those every route has."""
+    """What the reference says of one route. `refusals` are the errors it has beyond those every route has. A POST that
+    `only_reads` may be repeated as it is."""
 
     tag: str
     summary: str
@@ -53,6 +55,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     parameters: tuple[Parameter, ...] = ()
     refusals: dict[int, str] = {}
+    only_reads: bool = False
     request_example: Any = None
     response_example: Any = None
 
@@ -199,7 +202,7 @@ def _parameters(entry: Described) -> Iterator[Parameter]:
     for name in entry.names_in_path:
         yield Parameter(name=name, where="path", meaning=_IDS.get(name, "The id"))
     yield from entry.operation.parameters
-    if entry.method == "POST":
+    if entry.method == "POST" and not entry.operation.only_reads:
         yield _KEY
 
 

@@ -64,7 +64,7 @@ async def test_people_of_a_copy_are_chosen_and_asked_for(pages: Pages, world: Wo
     await page.get_by_label("Umar Changed").check()
     await examine_themes(page, "backups-people-1280")
     await page.get_by_role("button", name="Ask to bring them back").click()
-    await expect(page.get_by_text("contacts from copy").first).to_be_visible()
+    await expect(page.get_by_text("Bringing contacts back from a copy").first).to_be_visible()
 
 
 async def test_what_is_on_hold(pages: Pages, world: World) -> None:

@@ -175,7 +175,7 @@ async def test_cancelled_undone_and_forgotten(world: World) -> None:
         assert workspace.files.size(media_id) > 0
         await pass_an_hour(world)
         assert await waiting(said) == [] and not await workspace.db.value("SELECT 1 FROM media WHERE id = ?", media_id)
-        assert not [path for path in paths(world.data_dir) if media_id in path.name]
+        assert not [path for path in paths(world.data_dir / "workspaces") if media_id in path.name]
     assert not await said.sent()
 
 

