@@ -20,7 +20,7 @@ from chime.security.scope import EVERYTHING
 from chime.setup import opened
 from tests.bench.bodies import messages
 from tests.bench.browser import Browser, spread
-from tests.bench.installation import Installed, config_for, install, served
+from tests.bench.installation import Installed, backed_up, config_for, install, served
 from tests.bench.load import run_load
 from tests.bench.options import Options
 from tests.bench.seeding import fill, learn
@@ -44,6 +44,7 @@ def measure(options: Options) -> dict[str, object]:
         asyncio.run(learn(installed))
         query = asyncio.run(_query(installed, rounds))
         with served(installed.data_dir, fsync_ms=options.fsync_ms) as process, Browser(process.port) as browser:
+            backed_up(process)
             times = _walk(browser, rounds)
             weight = _weight(process.base, browser)
             beside = _beside_webhooks(options, process.port, browser, installed)

@@ -110,6 +110,17 @@ def served(data_dir: Path, *, graph_url: str = "http://127.0.0.1:9", port: int =
         process.wait(25)
 
 
+def backed_up(process: Process, seconds: float = 240.0) -> None:
+    """Wait until the first backup of everything was made and tried: that happens once in the life of a server."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with urllib.request.urlopen(f"{process.base}/metrics", timeout=20) as answer:
+            if "\nchime_backup_age_seconds " in answer.read().decode():
+                return
+        time.sleep(0.5)
+    raise RuntimeError("there is no backup yet")
+
+
 def _ready(base: str) -> bool:
     try:
         with urllib.request.urlopen(f"{base}/readyz", timeout=2) as answer:
