@@ -10,7 +10,7 @@ May): it is taken out only where it stands as a value in a question that looks a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -51,7 +51,7 @@ def without(question: Question, known: Known) -> Question:
         sql, name = one.sub(ERASED, sql), one.sub(ERASED, name)
     if _LOOKS_AT_WORDS.search(sql):
         for one in words:
-            sql = _VALUES.sub(lambda found, one=one: one.sub(ERASED, found[0]), sql)  # type: ignore[misc]
+            sql = "".join(_within_values(sql, one))
     if sql != question.sql:
         for one in words:
             name = one.sub(ERASED, name)
@@ -68,6 +68,16 @@ def _is_theirs(number: str, phones: Collection[str]) -> bool:
     """The whole number, or enough of it to find them by."""
     digits = "".join(filter(str.isdigit, number)).lstrip("0")
     return len(digits) >= FEWEST_DIGITS and any(digits in phone or phone in digits for phone in phones)
+
+
+def _within_values(sql: str, name: re.Pattern[str]) -> Iterator[str]:
+    """The question piece by piece, the name taken out of what stands in its values only."""
+    place = 0
+    for found in _VALUES.finditer(sql):
+        yield sql[place:found.start()]
+        yield name.sub(ERASED, found[0])
+        place = found.end()
+    yield sql[place:]
 
 
 def _spelled(name: str) -> re.Pattern[str]:

@@ -99,7 +99,8 @@ def _written(value: Any) -> str:
     only for it to be joined to the rest."""
     kind = type(value)
     if kind is Markup or (kind is str and _SPECIAL.search(value) is None):
-        return value  # type: ignore[no-any-return]
+        text: str = value
+        return text
     return str(value) if kind is int else escape(value)
 
 

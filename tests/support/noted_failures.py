@@ -1,6 +1,6 @@
 """Which tests failed, written down for packaging/test, which runs a few of them once more, alone.
 
-`-p tests.support.noted_failures --note-failures FILE` adds a line for each test that failed. A run that went wrong in
+`-p tests.support.noted_failures --note-failures=FILE` adds a line for each test that failed. A run that went wrong in
 another way adds NOT_ONLY_TESTS instead: a worker that died, a file that could not be collected, a fault of pytest
 itself. What did that is not found by running the tests that failed once more.
 """

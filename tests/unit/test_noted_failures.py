@@ -37,7 +37,7 @@ def test_what_is_noted(name: str, tmp_path: Path) -> None:
             continue  # it takes pytest with it: the status says so
         noted = tmp_path / f"noted-{number}"
         subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.noted_failures", "--note-failures", str(noted),
+            [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.noted_failures", f"--note-failures={noted}",
              *options, "--rootdir", str(tmp_path), "test_a.py"],
             cwd=tmp_path, env=ALONE, capture_output=True, check=False)
         assert noted.read_text() == expected, options
