@@ -70,8 +70,10 @@ class _Route(HTTPRoute):
         return self._options_handler
 
     def create_handler_map(self) -> None:
-        """As far as routing needs it; `work_out` does the rest."""
+        """As far as routing needs it; `work_out` does the rest. What a handler may be asked for without (its permission,
+        or that it is public) is known from the first moment: the trust page reads it."""
         for handler in self.route_handlers:
+            handler.resolve_opts()
             for method in handler.http_methods:
                 if method in self.route_handler_map:
                     raise ValueError(f"two handlers answer {method} {self.path}")

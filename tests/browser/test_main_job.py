@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,3 +84,18 @@ async def test_nothing_leaves_the_machine(pages: Pages, demo: Program) -> None:
     elsewhere = {url for url in pages.requested if urlsplit(url).netloc not in (origin, "")}
     assert pages.requested and not elsewhere
     assert connected <= {"127.0.0.1", "0.0.0.0"}, connected
+
+
+async def test_every_self_check_holds_in_it(pages: Pages, demo: Program) -> None:
+    """What a newcomer reads on the trust page, and in the terminal behind it."""
+    page = await (await pages.context(demo.address, size=WITH_PHONE)).new_page()
+    deadline = time.monotonic() + 30
+    while True:
+        await page.goto("/security")
+        if await page.locator(".claim-unknown").count() == 0:
+            break
+        assert time.monotonic() < deadline, await page.locator(".claim-unknown").all_inner_texts()
+        await asyncio.sleep(0.5)
+    assert await page.locator(".claim-broken").all_inner_texts() == []
+    assert await page.locator(".claim-holds").count() > 20
+    assert [line for line in demo.output().splitlines() if " error " in line] == []

@@ -79,7 +79,10 @@ async def test_two_applications_share_no_handler() -> None:
 
 async def test_routes_of_a_router_keep_its_place_and_options() -> None:
     room = Router("/room", route_handlers=[show_inside], opt={"of": "a room"})
-    async with AsyncTestClient(_application(room)) as client:
+    app = _application(room)
+    # Before anybody asked: the trust page looks at what each route is open to.
+    assert [handler.opt for handler in routes_of(app) if handler.handler_name == "show_inside"] == [{"of": "a room"}]
+    async with AsyncTestClient(app) as client:
         answer = await client.get("/room/inside")
         assert answer.status_code == 200 and answer.text == "a room"
 

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from litestar.handlers import BaseRouteHandler
 
+from chime.app import create_app
 from chime.clock import HOUR
 from chime.contacts import Consent, record_consent
 from chime.db.fits import opens_with, opens_without_key
@@ -264,6 +265,15 @@ async def test_addresses(trust: Trust, world: World, monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr(world.app.state, "services", services)
         await broken(trust, "web.permissions", "is answered")
+
+
+async def test_addresses_of_a_demo(world: World) -> None:
+    """The simulator's are its only ones more, and are on nobody's list elsewhere."""
+    for is_demo, expected in ((True, State.HOLDS), (False, State.BROKEN)):
+        services = replace(world.services, config=msgspec.structs.replace(world.services.config, demo=is_demo))
+        app = create_app(services, simulator=world.simulator)
+        found = await examined(trust_of(services, app).ground, "web.permissions")
+        assert found.state is expected, found
 
 
 async def test_headers(trust: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
