@@ -70,8 +70,8 @@ class _Route(HTTPRoute):
         return self._options_handler
 
     def create_handler_map(self) -> None:
-        """As far as routing needs it; `work_out` does the rest. What a handler may be asked for without (its permission,
-        or that it is public) is known from the first moment: the trust page reads it."""
+        """As far as routing needs it; `work_out` does the rest. Whom a handler is open to stands among its options, and
+        the trust page reads them before the first request."""
         for handler in self.route_handlers:
             handler.resolve_opts()
             for method in handler.http_methods:
