@@ -29,7 +29,7 @@ class Ids:
 
     def code(self, length: int = 20) -> str:
         """A short opaque name for an address: lower-case letters and digits without look-alikes."""
-        return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+        return "".join(_ALPHABET[byte & 31] for byte in self.random(length))
 
     def api_key(self) -> str:
         """A key for a script: `chime_`, 8 characters that may be shown, a secret of 256 bits, and a checksum by which

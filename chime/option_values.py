@@ -34,7 +34,7 @@ def master_key(name: str, text: str) -> bytes | None:
 
 def bind(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise StartRefused(f"CHIME_BIND: {text!r} is not HOST:PORT")
     return host.strip("[]"), int(port)
 

@@ -64,7 +64,7 @@ def country_code(digits: str) -> str:
     """The calling code a number begins with (E.164: one digit for zones 1 and 7, else two or three)."""
     if digits[:1] in ("1", "7"):
         return digits[:1]
-    return digits[:2] if digits[:2].isdigit() and int(digits[:2]) in _TWO_DIGITS else digits[:3]
+    return digits[:2] if digits[:2].isdecimal() and int(digits[:2]) in _TWO_DIGITS else digits[:3]
 
 
 def numbers_shown_to(may_see: bool, *, masks_texts: bool = False) -> None:

@@ -62,7 +62,7 @@ async def ring(control: Control, egress: Egress, where: PushAddress, message: by
     if answer.status >= 400:
         _log.warning("push.refused", status=answer.status)
     asked = answer.headers.get("retry-after", "")
-    return answer.status, min(int(asked) * SECOND, LONGEST_PAUSE) if asked.isdigit() and len(asked) < 6 else 0
+    return answer.status, min(int(asked) * SECOND, LONGEST_PAUSE) if asked.isdecimal() and len(asked) < 6 else 0
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

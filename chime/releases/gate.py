@@ -44,7 +44,7 @@ class Gate:
         self._host, self._port = host, config.bind_port
         if address is not None:
             name, _, port = address.rpartition(":")
-            if not name or not port.isdigit():
+            if not name or not port.isdecimal():
                 raise StartRefused(f"--address: {address!r} is not HOST:PORT")
             self._host, self._port = name.strip("[]"), int(port)
         self._token = config.metrics_token

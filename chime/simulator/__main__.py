@@ -95,7 +95,7 @@ def _secret(path: Path) -> str:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal():
         raise argparse.ArgumentTypeError("give HOST:PORT")
     return host, int(port)
 

@@ -13,12 +13,13 @@ from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import format_currency, format_decimal
 
 from chime import resources
-from chime.clock import DAY, HOUR, MINUTE
+from chime.clock import DAY, HOUR, MINUTE, rfc3339
 
 
 @lru_cache(maxsize=64)
@@ -46,6 +47,12 @@ def catalogue(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(io.BytesIO(compiled)) if compiled else gettext.NullTranslations()
 
 
+@lru_cache(4096)
+def to_the_minute(at: int) -> str:
+    """A moment for a machine that shows it as `clock_time` does: the rest would be a hundred times in a thread."""
+    return f"{rfc3339(at)[:16]}Z"
+
+
 # A page says some hundred moments and Babel takes 60 µs for each. A day has 1,440 minutes and a thread few days, so the
 # two halves of a moment are nearly always known already, while whole moments seldom are.
 @lru_cache(maxsize=16_384)
@@ -63,6 +70,30 @@ def _date(where: Locale, ordinal: int, form: str) -> str:
 def _together(where: Locale) -> str:
     """How a language puts a time (0) beside a date (1)."""
     return str(get_datetime_format("medium", locale=where)).replace("'", "")
+
+
+@lru_cache(maxsize=4_096)
+def _dated(where: Locale, ordinal: int) -> str:
+    """A date with a place ({0}) for the time beside it."""
+    return _together(where).replace("{1}", _date(where, ordinal, "medium"))
+
+
+@lru_cache(maxsize=4_096)
+def _day_label(where: Locale, ordinal: int, today: int) -> str:
+    days = today - ordinal
+    if days in (0, 1):
+        words = catalogue(where.language)
+        return words.gettext("Yesterday") if days else words.gettext("Today")
+    return _date(where, ordinal, "EEEE" if 1 < days < 7 else "medium")
+
+
+class Moment(msgspec.Struct, frozen=True, gc=False):
+    """A moment in every way that a line of a thread says it."""
+
+    day: str
+    clock: str
+    full: str
+    machine: str
 
 
 class Reader:
@@ -84,13 +115,7 @@ class Reader:
 
     def day_label(self, at: int) -> str:
         """Today, Yesterday, a weekday of the last week, else the date."""
-        ordinal = self._local(at).toordinal()
-        days = self.today - ordinal
-        if days == 0:
-            return catalogue(self.locale.language).gettext("Today")
-        if days == 1:
-            return catalogue(self.locale.language).gettext("Yesterday")
-        return _date(self.locale, ordinal, "EEEE" if 1 < days < 7 else "medium")
+        return _day_label(self.locale, self._local(at).toordinal(), self.today)
 
     def short_when(self, at: int) -> str:
         """As lists show it: the time today, the weekday this week, else the date."""
@@ -102,10 +127,14 @@ class Reader:
 
     def full_when(self, at: int) -> str:
         """21 Nov 2026, 10:30."""
+        return self.moment(at).full
+
+    def moment(self, at: int) -> Moment:
+        """All that a message says of its time, for one look at the calendar: a thread has forty messages."""
         local = self._local(at)
-        clock = _clock_time(self.locale, local.hour * 60 + local.minute)
-        return _together(self.locale).replace("{0}", clock).replace(
-            "{1}", _date(self.locale, local.toordinal(), "medium"))
+        ordinal, clock = local.toordinal(), _clock_time(self.locale, local.hour * 60 + local.minute)
+        return Moment(_day_label(self.locale, ordinal, self.today), clock,
+                      _dated(self.locale, ordinal).replace("{0}", clock), to_the_minute(at))
 
     def soon(self, at: int) -> str:
         """A coming moment as people say it: the time today, a weekday with it within the week, else the date too."""

@@ -12,7 +12,6 @@ import gzip
 import re
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
-from functools import lru_cache
 from gettext import NullTranslations
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ from chime.phone import Phone, shown_text
 from chime.security.crypto import mac, same
 from chime.security.permissions import Permission
 from chime.web.compiled_templates import CompiledTemplates
-from chime.web.language import Reader, catalogue
+from chime.web.language import Reader, catalogue, to_the_minute
 from chime.web.settings import Section, shown
 from chime.web.static_files import StaticFiles
 
@@ -53,6 +52,8 @@ _CALLED = frozenset({FunctionType, MethodType, BuiltinMethodType})
 MOST_DRAWN = 1_000
 _icons: dict[Any, str] = {}
 _rows: dict[Any, str] = {}
+_sayings: dict[Any, str] = {}
+_SAID_ONCE = frozenset({"message_status", "message_price", "message_tick"})
 _SPECIAL = re.compile("[&<>'\"]")
 _MARKS = re.compile(r"[`*_~]")
 # For whom the page being rendered is. Macros of other files see no variables of the page, so it can't travel there.
@@ -76,6 +77,8 @@ class _Context(Context):
             return called(*args, **kwargs)
         if called.name == "icon":
             return self._once(_icons, None, called, args, kwargs)
+        if called.name in _SAID_ONCE:
+            return self._once(_sayings, called, called, args, kwargs)  # a macro is of one language
         if called.name == "conversation_row":
             # Its texts are of a language, as the macro is; its times of a zone and a day.
             reader = _reader.get()
@@ -271,7 +274,8 @@ class Pages:
             shown_text=shown_text)
         environment.filters.update({name: _readers(name) for name in
                                     ("clock_time", "day_label", "short_when", "full_when", "input_time", "duration",
-                                     "in_words", "money", "number", "country", "on_day", "soon")})
+                                     "in_words", "moment", "money", "number", "country", "on_day",
+                                     "soon")})
         return environment
 
     async def compile_all(self) -> None:
@@ -310,12 +314,6 @@ def _readers(name: str) -> Any:
         return found
 
     return filtered
-
-
-@lru_cache(4096)
-def to_the_minute(at: int) -> str:
-    """A moment for a machine that shows it as `clock_time` does: the rest would be a hundred times in a thread."""
-    return f"{rfc3339(at)[:16]}Z"
 
 
 def initials(name: str) -> str:

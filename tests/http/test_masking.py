@@ -21,6 +21,7 @@ from tests.support.world import World
     ("35312345678", "353", "+353 ••••• ••678"), ("6512345678", "65", "+65 ••••• ••678"),
     ("2901234", "290", "+290 ••••• ••"), ("79161234567", "7", "+7 ••••• ••567"),
     ("420601234567", "420", "+420 ••••• ••567"),
+    ("²0601234567", "²06", "+²06 ••••• ••567"),  # what a hand types: a digit to Python, and no number
 ])
 def test_a_number_shows_its_country_and_three_digits(digits: str, country: str, masked: str) -> None:
     assert country_code(digits) == country and Phone(digits).masked == masked

@@ -159,6 +159,22 @@ async def test_a_busy_service_is_asked_again_when_it_said(yard: Yard) -> None:
     assert [told["title"] for told in browser.messages()] == ["Alice assigned Maya Chen to you"] * 2
 
 
+@pytest.mark.parametrize("asked", ["\u00b2", "soon", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 40])
+async def test_a_service_that_says_nonsense_is_asked_again_all_the_same(yard: Yard, asked: str) -> None:
+    world = yard.world
+    yard.service.answers = [(429, {"Retry-After": asked}), (201, {})]
+    browser = await yard.subscribe("bob")
+    said = await talk(world)
+    await assign(world, said, await world.session("alice"), "bob")
+    await browser.rung()
+    await world.settle()
+    (push_id, due), = await rows(world, world.acme, "SELECT id, next_attempt_at FROM notification_push")
+    assert 0 < due - world.clock.now() < 10 * MINUTE
+    world.clock.advance(10 * MINUTE)
+    world.services.runner.start(world.acme.workspace_id, PUSH, push_id)
+    await browser.rung(2)
+
+
 @pytest.mark.parametrize("status", [404, 410])
 async def test_a_browser_that_is_gone_is_forgotten(yard: Yard, status: int) -> None:
     world = yard.world
