@@ -10,8 +10,10 @@ Two coroutines never share a transaction (anchors.md 4.3).
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -29,6 +31,7 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 _BEGIN = "BEGIN IMMEDIATE"
 _NO_WAITING = "PRAGMA busy_timeout = 0"
+_LIMIT = re.compile(r"\bLIMIT (\?\d*)")
 
 
 class Db(Protocol):
@@ -49,6 +52,13 @@ class Db(Protocol):
     async def rows(self, sql: str, *values: Any) -> list[Row]:
         """Plain tuples, for the few places that want no Struct."""
         ...
+
+
+@lru_cache(maxsize=4_096)
+def lasting(sql: str) -> str:
+    """The statement so that its plan lasts. SQLite looks at the value of a LIMIT (since 3.47) and makes its plan anew
+    each time one is bound: for a page of messages that took as long as reading them. At a sum it does not look."""
+    return _LIMIT.sub(r"LIMIT 0 + \1", sql)
 
 
 def _decode(cursor: Any, kind: type[T], rows: Sequence[Row]) -> list[T]:
@@ -80,12 +90,12 @@ class _Reads:
 
     async def all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
         with translated(self._path):
-            cursor = self._connection.execute(sql, values)
+            cursor = self._connection.execute(lasting(sql), values)
             return _decode(cursor, kind, cursor.fetchall())
 
     async def one(self, kind: type[T], sql: str, *values: Any) -> T | None:
         with translated(self._path):
-            cursor = self._connection.execute(sql, values)
+            cursor = self._connection.execute(lasting(sql), values)
             row = cursor.fetchone()
             found = _decode(cursor, kind, [row])[0] if row is not None else None
             cursor.close()
@@ -93,14 +103,14 @@ class _Reads:
 
     async def value(self, sql: str, *values: Any) -> Any:
         with translated(self._path):
-            cursor = self._connection.execute(sql, values)
+            cursor = self._connection.execute(lasting(sql), values)
             row = cursor.fetchone()
             cursor.close()
         return row[0] if row is not None else None
 
     async def rows(self, sql: str, *values: Any) -> list[Row]:
         with translated(self._path):
-            found: list[Row] = self._connection.execute(sql, values).fetchall()
+            found: list[Row] = self._connection.execute(lasting(sql), values).fetchall()
         return found
 
 
@@ -110,12 +120,12 @@ class RawTransaction(_Reads):
     async def execute(self, sql: str, *values: Any) -> int:
         """Run one statement; how many rows it changed."""
         with translated(self._path):
-            return int(self._connection.execute(sql, values).rowcount)
+            return int(self._connection.execute(lasting(sql), values).rowcount)
 
     async def execute_aside(self, sql: str, *values: Any) -> None:
         """Like `execute`, for a statement that may work long: in a thread, so that the loop goes on meanwhile."""
         with translated(self._path):
-            await DatabaseFile._to_end(asyncio.to_thread(self._connection.execute, sql, values))
+            await DatabaseFile._to_end(asyncio.to_thread(self._connection.execute, lasting(sql), values))
 
     async def savepoint(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` so that its changes are undone alone when it raises, and the transaction goes on."""

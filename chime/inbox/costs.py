@@ -14,7 +14,6 @@ from chime.clock import HOUR, SECOND
 from chime.db import Db
 from chime.inbox.model import WINDOW, Conversation, Message
 from chime.inbox.scheduled import Scheduled
-from chime.message_templates import MessageTemplate
 from chime.phone import Phone
 from chime.prices import Amount, Category, Price, Terms
 
@@ -79,13 +78,12 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
 async def costs(db: Db, conversation_id: str, channel: Channel | None, phone: Phone | None, *, now: int,
                 zone_name: str, window_expires_at: int | None = None,
-                templates: list[MessageTemplate] | None = None) -> Costs:
+                categories: dict[tuple[str, str], str] | None = None) -> Costs:
     """`zone_name` is the workspace's time zone."""
     terms = await prices.terms(db, channel.waba_id if channel else "", phone, zone_name=zone_name,
                                home=channel.display_phone if channel else "")
     return Costs(terms=terms, now=now, window_expires_at=window_expires_at,
-                 free_until=await free_until(db, conversation_id, now),
-                 categories={(one.name, one.language): one.category for one in templates or ()})
+                 free_until=await free_until(db, conversation_id, now), categories=categories or {})
 
 
 async def of_conversation(db: Db, conversation: Conversation, *, now: int, zone_name: str) -> Costs:

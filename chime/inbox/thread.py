@@ -74,7 +74,7 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     window: Window
     channel: Channel
     members: dict[str, Member]
-    templates_count: int
+    has_templates: bool
     other_conversations: tuple[Conversation, ...]
     in_queue: bool = False
     team_name: str = ""
@@ -154,7 +154,7 @@ async def load(here: Here, conversation_id: str, *, before: str | None = None, a
     shown = (await _stretch(here, conversation_id, before, after, around, day)) if with_items else stretch.NOTHING
     if in_queue:
         shown = _first_lines(shown)
-    templates = await message_templates.approved(here.db, channel.waba_id) if channel else []
+    templates = await message_templates.categories(here.db, channel.waba_id) if channel else {}
     people, teams = await members(here), await accounts.team_names(here.services.control.db, here.record.id)
     others = await conversation_queries.conversations_of_contact(here.db, here.viewer, conversation.contact_id)
     audit.read(here, Reading.CONVERSATION, conversation_id)
@@ -167,7 +167,7 @@ async def load(here: Here, conversation_id: str, *, before: str | None = None, a
         oldest_cursor=shown.cursor(0) if shown.has_older else "", has_newer=shown.has_newer,
         newest_cursor=shown.cursor(-1) if shown.has_newer else "", shown_id=shown.shown_id,
         window=Window(conversation.window_expires_at, here.now),
-        channel=channel or _removed(conversation), members=people, templates_count=len(templates),
+        channel=channel or _removed(conversation), members=people, has_templates=bool(templates),
         other_conversations=tuple(other for other in others if other.id != conversation_id), in_queue=in_queue,
         team_name=teams.get(conversation.team_id or "", ""), teams=handover.choices(here.actor, teams),
         leaves_team=handover.reaches_every_team(here.actor),
@@ -182,7 +182,7 @@ async def load(here: Here, conversation_id: str, *, before: str | None = None, a
         asks=_asks(channel, contact.phone if contact else None),
         costs=None if in_queue else await costs.costs(
             here.db, conversation_id, channel, contact.phone if contact else None, now=here.now,
-            zone_name=here.record.time_zone, window_expires_at=conversation.window_expires_at, templates=templates),
+            zone_name=here.record.time_zone, window_expires_at=conversation.window_expires_at, categories=templates),
         resolving=Asked() if in_queue else await resolving.asked(here.db),
         undo_seconds=await undo.seconds(here.db, here.actor.id or ""))
 

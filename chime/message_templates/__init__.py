@@ -6,7 +6,7 @@ parameters.
 
 from chime.message_templates.actions import SYNC, apply_change, replace_all
 from chime.message_templates.model import MessageTemplate, Parameter, components_from, filled_text, parameters
-from chime.message_templates.queries import approved, template
+from chime.message_templates.queries import approved, categories, template
 
-__all__ = ["SYNC", "MessageTemplate", "Parameter", "apply_change", "approved", "components_from", "filled_text",
-           "parameters", "replace_all", "template"]
+__all__ = ["SYNC", "MessageTemplate", "Parameter", "apply_change", "approved", "categories", "components_from",
+           "filled_text", "parameters", "replace_all", "template"]

@@ -23,6 +23,12 @@ async def approved(db: Db, waba_id: str, search: str = "") -> list[MessageTempla
         "ORDER BY name, language LIMIT 200", waba_id, pattern)
 
 
+async def categories(db: Db, waba_id: str) -> dict[tuple[str, str], str]:
+    """The category of each of them, by name and language."""
+    return {(name, language): category for name, language, category in await db.rows(
+        "SELECT name, language, category FROM message_template WHERE waba_id = ? AND status = 'APPROVED'", waba_id)}
+
+
 async def templates_page(db: Db, *, name: str, status: str, after: str, limit: int) -> list[SyncedTemplate]:
     """Every template, also those that can't be sent, after the one of this id; empty filters let all pass."""
     return await db.all(

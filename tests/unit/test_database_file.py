@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlcipher3 import dbapi2
 
 from chime.db import DatabaseFile, Key
 from chime.db.connection import open_connection
+from chime.db.file import lasting
 
 KEY = Key(bytes(range(32)))
 
@@ -83,3 +85,24 @@ async def test_what_is_given_up_while_it_waits_leaves_nothing(file: DatabaseFile
         await writing
     await write(file, "third")
     assert await file.rows("SELECT text FROM word ORDER BY rowid") == [("first",), ("third",)]
+
+
+async def test_a_page_is_not_planned_anew_for_every_reader(file: DatabaseFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite asks its authorizer for each column while it plans a statement: a page's plan is made once."""
+    for word in ("one", "two", "three"):
+        await write(file, word)
+    asked: list[int] = []
+    file._connection.set_authorizer(lambda action, *_: asked.append(action) or 0)
+    page = "SELECT text FROM word WHERE text > ?1 ORDER BY rowid LIMIT ?2"
+    found = [await file.rows(page, "", size) for size in (1, 2, 3, 0)]
+    assert [len(rows) for rows in found] == [1, 2, 3, 0]
+    assert asked.count(dbapi2.SQLITE_SELECT) == 1
+
+
+@pytest.mark.parametrize(("sql", "expected"), [
+    ("SELECT 1 LIMIT ?", "SELECT 1 LIMIT 0 + ?"), ("SELECT 1 LIMIT ?12 OFFSET ?3", "SELECT 1 LIMIT 0 + ?12 OFFSET ?3"),
+    ("SELECT (SELECT 2 LIMIT ?2) FROM a LIMIT 3", "SELECT (SELECT 2 LIMIT 0 + ?2) FROM a LIMIT 3"),
+    ("SELECT upper_limit FROM a WHERE b = ?", "SELECT upper_limit FROM a WHERE b = ?"),
+])
+def test_only_bound_limits_are_written_otherwise(sql: str, expected: str) -> None:
+    assert lasting(sql) == expected
