@@ -5,6 +5,7 @@ Through SQLite and never by reading the file: closing a plain descriptor of a li
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from sqlcipher3 import dbapi2
@@ -22,12 +23,10 @@ def opens_with(path: Path, key: Key) -> bool:
 
 
 def opens_without_key(path: Path) -> bool:
-    """Whether anybody who has the file can read it."""
-    connection = dbapi2.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    """Whether anybody who has the file can read it; nobody can while there is none."""
     try:
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        with closing(dbapi2.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except dbapi2.DatabaseError:
         return False
-    finally:
-        connection.close()
     return True

@@ -67,7 +67,10 @@ async def unreadable(ground: Ground) -> str:
 
 
 def _reads(path: Path) -> bool:
-    return path.stat().st_size > 0 and opens_without_key(path)
+    try:
+        return path.stat().st_size > 0 and opens_without_key(path)
+    except FileNotFoundError:
+        return False  # a backup's, renamed meanwhile
 
 
 def _looks_plain(path: Path) -> bool:

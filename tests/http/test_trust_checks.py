@@ -25,6 +25,7 @@ from chime.trust.ground import Ground
 from chime.trust.model import Finding, State
 from chime.trust.pages import trust_of
 from chime.trust.runner import Trust, examined, findings
+from chime.trust.storage_checks import _reads
 from chime.web import headers
 from chime.web.identity import Identity
 from chime.web.services import Services
@@ -130,6 +131,9 @@ async def test_storage(trust: Trust, world: World) -> None:
         plain.commit()
     await broken(trust, "storage.unreadable", "copy.db")
     assert opens_without_key(folder / "copy.db") and not opens_without_key(folder / "workspace.db")
+    (folder / "copy.db").unlink()
+    assert not _reads(folder / "copy.db") and not opens_without_key(folder / "copy.db"), "a backup took it away"
+    assert (await one(trust, "storage.unreadable")).state is State.HOLDS
     stored = next(path for path in (folder / "media").glob("*/*"))
     content = stored.read_bytes()
     stored.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
