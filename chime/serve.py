@@ -38,6 +38,7 @@ from chime.workspaces.provision import check_control
 
 _log = Log("serve")
 _PR_SET_DUMPABLE = 4
+_M_ARENA_MAX = -8
 _FIRST_INHERITED = 3
 
 
@@ -266,6 +267,7 @@ def start(config: Config, keys: KeyRing, *, sock: socket.socket | None = None, m
           started: Started | None = None) -> None:
     """Block until the appliance ends. Raises StartRefused when the port or the data folder is in use."""
     keep_memory_private(config)
+    keep_memory_together()
     sock = sock or listen(config)
     # Threads of the journal give the loop back quickly (performance.md 2.5).
     sys.setswitchinterval(0.0005)
@@ -286,6 +288,14 @@ def keep_memory_private(config: Config) -> None:
         return
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def keep_memory_together() -> None:
+    """glibc gives threads stores of memory of their own, up to eight for each processor, and what was freed in one is
+    of no use to the others: after the first backup of 1,000 workspaces 34 MB lay there. Before any thread is made. Where
+    the C library is another, there is nothing to say."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 async def _watchdog(config: Config, answers: Callable[[], Coroutine[Any, Any, bool]] | None = None) -> None:
