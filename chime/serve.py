@@ -292,8 +292,8 @@ def keep_memory_private(config: Config) -> None:
 
 def keep_memory_together() -> None:
     """glibc gives threads stores of memory of their own, up to eight for each processor, and what was freed in one is
-    of no use to the others: after the first backup of 1,000 workspaces 34 MB lay there. Before any thread is made. Where
-    the C library is another, there is nothing to say."""
+    of no use to the others: after the first backup of 1,000 workspaces 34 MB lay there. To be said before any thread is
+    made; where the C library is another, there is nothing to say."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
