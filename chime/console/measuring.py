@@ -99,10 +99,11 @@ async def _opened(services: Services, workspace: Workspace, sizes: Sizes) -> Usa
                                                      "LIMIT 1", applied)
     now = services.clock.now()
     today = start_of(now)
-    days = [(day_of(now), *await quotas.counted(workspace.db, today))]
+    days = [(day_of(now), *await quotas.counted(workspace.db, today, aside=workspace.db.long_reads))]
     seen_at = await services.control.db.value("SELECT at FROM workspace_usage WHERE workspace_id = ?", workspace.id)
     if seen_at is None or seen_at < today:  # the last look of a day comes before its end
-        days.append((day_of(today - DAY), *await quotas.counted(workspace.db, today - DAY, today)))
+        days.append((day_of(today - DAY), *await quotas.counted(workspace.db, today - DAY, today,
+                                                                aside=workspace.db.long_reads)))
     return Usage(workspace_id=workspace.id, sizes=sizes, webhook_at=last[0][1] if last else None,
                  waiting=max(0, last[0][0] - applied) if last else 0, waiting_since=waiting_since, days=tuple(days))
 

@@ -18,9 +18,10 @@ WAITING = "waiting"
 MOST_TOLD = 500
 _TOLD_OF = (
     "INSERT INTO notification (id, user_id, kind, conversation_id, title, path, by_name, at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, kind, coalesce(conversation_id, ''), title) "
+    "SELECT value ->> 0, value ->> 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM json_each(?1) WHERE true "
+    "ON CONFLICT (user_id, kind, coalesce(conversation_id, ''), title) "
     "WHERE read_at IS NULL DO UPDATE SET count = count + 1, at = excluded.at, by_name = excluded.by_name, "
-    "path = excluded.path, told_at = NULL RETURNING id")
+    "path = excluded.path, told_at = NULL RETURNING id, user_id")
 
 
 async def notify(tx: Transaction, user_ids: Iterable[str], kind: Kind | str, *, conversation_id: str | None = None,
@@ -31,9 +32,12 @@ async def notify(tx: Transaction, user_ids: Iterable[str], kind: Kind | str, *, 
     it needs no audit row of its own there."""
     kind = Kind(kind)
     by_name = tx.actor.name if tx.actor.kind in ("user", "api_key") and not from_chime else ""
-    for user_id in sorted(set(user_ids) - {"" if from_chime else tx.actor.id, ""})[:MOST_TOLD]:
-        rows = await tx.rows(_TOLD_OF, tx.new_id(), user_id, kind.value, conversation_id, title, path, by_name, tx.now)
-        _ring(tx, user_id, rows[0][0])
+    told = sorted(set(user_ids) - {"" if from_chime else tx.actor.id, ""})[:MOST_TOLD]
+    if told:
+        people = msgspec.json.encode([(tx.new_id(), user_id) for user_id in told]).decode()
+        for notification_id, user_id in await tx.rows(_TOLD_OF, people, kind.value, conversation_id, title, path,
+                                                      by_name, tx.now):
+            _ring(tx, user_id, notification_id)
 
 
 def _ring(tx: Transaction, user_id: str, notification_id: str) -> None:

@@ -21,13 +21,15 @@ from chime.notifications.reader import Reader, reader
 from chime.notifications.words import address, cut, headline
 from chime.phone import shown_text
 from chime.security.addresses import NotAllowed
-from chime.security.permissions import SYSTEM, Actor, Permission
-from chime.security.scope import viewer
+from chime.security.permissions import SYSTEM, Permission
+from chime.security.scope import Viewer, viewer
 from chime.security.web_push import NotAKey
 
 SOURCE = "notifications"
 # Seconds between two looks at who is to be told: nobody hears the difference, and a busy number is told of together.
 APART = 0.2
+# Seconds for which nobody else comes to the loop, while a hundred people are told of a hundred customers.
+MOMENT = 0.003
 _URGENT = frozenset({Kind.ASSIGNED_TO_ME, Kind.NEW_MESSAGE, Kind.MENTION, Kind.WAITING_TOO_LONG, Kind.REMINDER,
                      Kind.STAND_IN})
 _GONE = frozenset({404, 410})
@@ -38,13 +40,13 @@ async def fan_out(work: Work, _: str) -> None:
     """Customers wrote: whoever has the conversation hears of it; of one that nobody has, those who may take it."""
     people = _People(work)
     while found := await queries.events(work.workspace.db):
-        told = [(event, await people.who_hears(event)) for event in found]
+        told = await people.who_hear(found)
         async with work.workspace.ingest(SOURCE) as tx:
-            for event, (kind, user_ids) in told:
+            for event, kind, user_ids in told:
                 await notify(tx, user_ids, kind, conversation_id=event.conversation_id)
                 await tx.execute("DELETE FROM notification_event WHERE conversation_id = ? AND at = ?",
                                  event.conversation_id, event.at)
-        if len(found) < queries.AT_ONCE:
+        if len(told) == len(found) < queries.EVENTS_AT_ONCE:
             break
 
 
@@ -53,34 +55,45 @@ class _People:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._members: dict[str, Actor] | None = None
+        self._members: dict[str, Viewer] | None = None
         self._choices: dict[str, Choices] = {}
         self._flooded: set[str] = set()
 
-    async def who_hears(self, event: Event) -> tuple[Kind, list[str]]:
-        kind = Kind.NEW_MESSAGE if event.assignee_id else Kind.NEW_UNASSIGNED
+    async def who_hear(self, events: list[Event]) -> list[tuple[Event, Kind, list[str]]]:
+        """Of the first of these, as many as take a moment: a page is drawn before the next ones."""
+        begun, found = self._work.clock.monotonic(), []
+        for event in events:
+            kind = Kind.NEW_MESSAGE if event.assignee_id else Kind.NEW_UNASSIGNED
+            found.append((event, kind, await self._who_hears(event, kind)))
+            if self._work.clock.monotonic() - begun > MOMENT:
+                break
+        return found
+
+    async def _who_hears(self, event: Event, kind: Kind) -> list[str]:
         if event.state == "closed":
-            return kind, []
+            return []
         members = await self._read()
         # A flood of customers nobody has makes no flood of rows: who has a hundred to read is told of no more of them.
         silent = set() if event.assignee_id else self._flooded | await queries.told_of_waiting(
             self._work.workspace.db, event.conversation_id)
-        found = []
-        for user_id, actor in members.items():
+        found, in_sight = [], dict[Viewer, bool]()  # most of a team have the same sight, so it is asked once for them
+        for user_id, seen in members.items():
             wants = user_id not in silent and not self._choices.get(user_id, Choices()).ignores(kind)
             if event.assignee_id in (None, user_id) and wants:
-                seen = viewer(actor, Permission.INBOX_READ)
-                if await queries.sees(self._work.workspace.db, seen, event.conversation_id):
+                if seen not in in_sight:
+                    in_sight[seen] = await queries.sees(self._work.workspace.db, seen, event.conversation_id)
+                if in_sight[seen]:
                     found.append(user_id)
-        return kind, found
+        return found
 
-    async def _read(self) -> dict[str, Actor]:
+    async def _read(self) -> dict[str, Viewer]:
         if self._members is None:
             db = self._work.control.db
             actors = await accounts.member_actors(db, self._work.workspace.id)
-            self._members = {actor.id or "": actor for actor in actors if actor.may(Permission.INBOX_REPLY)}
+            self._members = {actor.id or "": viewer(actor, Permission.INBOX_READ) for actor in actors
+                             if actor.may(Permission.INBOX_REPLY)}
             self._choices = await choices_of(db, self._members)
-            self._flooded = await queries.flooded(self._work.workspace.db)
+            self._flooded = await queries.flooded(self._work.workspace.db, self._members)
         return self._members
 
 

@@ -15,6 +15,7 @@ PAGE = 50
 NEWEST = (2**62, "")
 MOST_COUNTED = 100
 AT_ONCE = 200
+EVENTS_AT_ONCE = 50
 _COLUMNS = (
     "SELECT notification.id, notification.user_id, notification.kind, notification.conversation_id, "
     "notification.title, notification.path, notification.by_name, notification.count, notification.at, "
@@ -107,7 +108,7 @@ class Event(msgspec.Struct, frozen=True):
 async def events(db: Db) -> list[Event]:
     return await db.all(Event, "SELECT conversation_id, at, assignee_id, state FROM notification_event "
                         "CROSS JOIN conversation ON conversation.id = notification_event.conversation_id "
-                        "ORDER BY at LIMIT ?", AT_ONCE)
+                        "ORDER BY at LIMIT ?", EVENTS_AT_ONCE)
 
 
 async def told_of_waiting(db: Db, conversation_id: str) -> set[str]:
@@ -117,10 +118,11 @@ async def told_of_waiting(db: Db, conversation_id: str) -> set[str]:
     return {row[0] for row in rows}
 
 
-async def flooded(db: Db) -> set[str]:
-    """Who has so much unread that one more tells them nothing: as many as are counted."""
-    rows = await db.rows("SELECT user_id FROM notification WHERE read_at IS NULL GROUP BY user_id HAVING count(*) >= ?",
-                         MOST_COUNTED)
+async def flooded(db: Db, user_ids: Collection[str]) -> set[str]:
+    """Which of them have so much unread that one more tells them nothing: as many as are counted. No more are read."""
+    rows = await db.rows("SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM notification "
+                         "WHERE user_id = value AND read_at IS NULL LIMIT 1 OFFSET ?)",
+                         msgspec.json.encode(list(user_ids)).decode(), MOST_COUNTED - 1)
     return {row[0] for row in rows}
 
 

@@ -38,7 +38,8 @@ async def to_ask(db: Db, now: int) -> list[str]:
     """Conversations that were resolved a moment ago on a number that asks, and were not asked about. What is older
     than a day (Chime was off) is not asked about any more."""
     return [row[0] for row in await db.rows(
-        "SELECT conversation.id FROM conversation JOIN satisfaction_setting "
+        # Left to itself SQLite looks through all that was ever resolved, once a minute.
+        "SELECT conversation.id FROM conversation INDEXED BY conversation_closed JOIN satisfaction_setting "
         "ON satisfaction_setting.channel_id = conversation.channel_id AND satisfaction_setting.is_on "
         "WHERE conversation.state = 'closed' AND conversation.closed_at BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 "
         "FROM satisfaction WHERE satisfaction.conversation_id = conversation.id "

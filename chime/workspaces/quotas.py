@@ -10,12 +10,17 @@ from __future__ import annotations
 import msgspec
 
 from chime.clock import DAY, as_datetime
-from chime.db import Db
+from chime.db import Db, LongReads
 from chime.errors import Invalid, Refused
 from chime.workspaces.transaction import Transaction
 
 CODE = "quota"
 _KEY = "SELECT value FROM meta WHERE key = ?"
+_COUNT = ("SELECT direction, count(*) FROM message WHERE sequence >= ? AND sequence < ? AND type <> 'reaction' "
+          "GROUP BY direction")
+# More messages than this are not counted on the loop: those of a busy day take a tenth of a second.
+FEW = 2_000
+LONGEST = 60.0
 _PUT = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _COPY, _SENT = "quota", "quota_sent"
 _MEMBERS = ("SELECT (SELECT count(*) FROM membership WHERE workspace_id = ?1) "
@@ -97,20 +102,26 @@ async def put_copy(tx: Transaction, copy: Copy) -> None:
     await tx.audit("quota.set", "workspace", "", messages=copy.messages, is_full=copy.is_full)
 
 
-async def counted(db: Db, since: int, until: int | None = None) -> tuple[int, int]:
+async def counted(db: Db, since: int, until: int | None = None, *, aside: LongReads | None = None) -> tuple[int, int]:
     """How many messages came in and went out from one moment to another, without the reactions. It reads no more than
-    these: their numbers are found by halving."""
+    these: their numbers are found by halving. Many are read `aside`."""
     first = await _first_since(db, since)
-    last = await _first_since(db, until) if until is not None else (1 << 62)
-    rows = await db.rows("SELECT direction, count(*) FROM message WHERE sequence >= ? AND sequence < ? "
-                         "AND type <> 'reaction' GROUP BY direction", first, last)
+    last = await _first_since(db, until) if until is not None else await _newest(db) + 1
+    if aside is not None and last - first > FEW:
+        rows, _ = await aside.rows(_COUNT, first, last, seconds=LONGEST)
+    else:
+        rows = await db.rows(_COUNT, first, last)
     found: dict[str, int] = dict(rows)
     return found.get("in", 0), found.get("out", 0)
 
 
+async def _newest(db: Db) -> int:
+    return int(await db.value("SELECT max(sequence) FROM message") or 0)
+
+
 async def _first_since(db: Db, moment: int) -> int:
     """The number of the first message stored at this moment or later."""
-    low, high = 0, int(await db.value("SELECT max(sequence) FROM message") or 0) + 1
+    low, high = 0, await _newest(db) + 1
     while low < high:
         middle = (low + high) // 2
         rows = await db.rows("SELECT sequence, created_at FROM message WHERE sequence >= ? ORDER BY sequence LIMIT 1",

@@ -73,6 +73,20 @@ async def test_the_figures_are_those_of_the_files(world: World) -> None:
     assert line((await olga.get(PAGE)).text, "Globex")[3] == "0"
 
 
+async def test_a_day_with_many_messages_is_counted_beside_the_loop(
+    world: World, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = await talk(world, "hello")
+    await said.reply(await world.session("alice"), "hello yourself")
+    monkeypatch.setattr(quotas, "FEW", 1)
+    async with world.workspace(world.acme) as workspace:
+        today, reads = quotas.start_of(world.clock.now()), workspace.db.long_reads
+        on_the_loop = await quotas.counted(workspace.db, today)
+        assert await quotas.counted(workspace.db, today, aside=reads) == on_the_loop == (1, 1)
+        assert reads._connection is not None
+        assert await quotas.counted(workspace.db, today - DAY, today, aside=reads) == (0, 0)
+
+
 async def test_what_waits_to_be_applied_is_told(world: World) -> None:
     olga = await operator(world)
     await olga.post(f"{one(world)}/suspension", data={"reason": "unpaid"})

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import httpx
+import pytest
 
 from chime.clock import DAY, HOUR, MINUTE
-from chime.notifications import Kind, notify
+from chime.db import Db
+from chime.notifications import Kind, delivery_jobs, notify, queries
 from chime.notifications.jobs import FORGET, OLD
 from chime.security.permissions import SYSTEM
-from tests.http.inbox_setup import Talk, rows, talk
+from chime.security.scope import Viewer
+from chime.simulator import write
+from tests.http.inbox_setup import Talk, rows, talk, text
 from tests.http.test_queues import sweep
 from tests.support.webhook_bodies import account_body, seconds
 from tests.support.world import ACME_NUMBER, World
@@ -61,6 +65,30 @@ async def test_of_what_nobody_has_those_hear_who_may_take_it(world: World) -> No
     await assign(world, said, alice, "alice")
     assert await texts(alice) == [], "nobody is told of what they did themselves"
     assert await texts(await world.session("mo")) == [], "somebody has it"
+
+
+async def test_many_are_told_a_few_at_a_time_and_a_sight_is_asked_for_once(
+    world: World, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long it takes to tell all of all, a page is drawn in between; and nobody is left out for it."""
+    asked: list[tuple[Viewer, str | None]] = []
+    sees = queries.sees
+
+    async def counted(db: Db, viewer: Viewer, conversation_id: str | None) -> bool:
+        asked.append((viewer, conversation_id))
+        return await sees(db, viewer, conversation_id)
+
+    monkeypatch.setattr(queries, "sees", counted)
+    monkeypatch.setattr(delivery_jobs, "MOMENT", -1.0)
+    async with world.workspace(world.acme) as workspace:
+        for number in range(5):
+            customer = world.simulator.world.add_customer(name=f"Customer {number}", phone=f"1415555020{number}")
+            write(world.simulator, customer, text("Hello"), number=world.acme.number)
+        await world.settle()
+        assert await workspace.db.value("SELECT count(*) FROM notification_event") == 0
+    for name in ("alice", "mo", "kim"):
+        assert len(await texts(await world.session(name))) == 5, name
+    assert len(asked) == len(set(asked)), "those who see the same were asked for together"
 
 
 async def test_a_mention_is_told_and_a_look_reads_it(world: World) -> None:
