@@ -56,34 +56,40 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
+Tallies = dict[str, quotas.Tally]
+"""Of each workspace, today's: a day of 100,000 messages takes half a second to count, and is looked at every minute."""
+
+
 async def watch(services: Services) -> None:
     """For as long as the process runs."""
     await asyncio.sleep(FIRST_AFTER)
-    number = 0
+    number, tallies = 0, Tallies()
     while True:
         # A disk that takes nothing must not end it.
         with suppress(ChimeError):
-            await look(services, None if number % ALL_EVERY == 0 else set(services.registry.open_ids))
+            await look(services, None if number % ALL_EVERY == 0 else set(services.registry.open_ids), tallies)
         number += 1
         await asyncio.sleep(LOOK_EVERY)
 
 
-async def look(services: Services, only: Collection[str] | None = None) -> None:
-    """Measure these workspaces, or all, and write it down."""
+async def look(services: Services, only: Collection[str] | None = None, tallies: Tallies | None = None) -> None:
+    """Measure these workspaces, or all, and write it down. `tallies` are those of the last look, and are brought up to
+    this one."""
+    tallies = Tallies() if tallies is None else tallies
     rows = await services.control.db.rows("SELECT id, state FROM workspace WHERE state <> 'erased' ORDER BY id")
     wanted = [row[0] for row in rows if only is None or row[0] in only]
     copies = {workspace_id for workspace_id, state in rows if state == MUTED}
     for start in range(0, len(wanted), AT_A_TIME):
-        found = [await _measured(services, one, copies) for one in wanted[start:start + AT_A_TIME]]
+        found = [await _measured(services, one, copies, tallies) for one in wanted[start:start + AT_A_TIME]]
         await _write_down(services, found)
 
 
-async def _measured(services: Services, workspace_id: str, copies: Collection[str]) -> Usage:
+async def _measured(services: Services, workspace_id: str, copies: Collection[str], tallies: Tallies) -> Usage:
     folder = services.control.keys.data_dir / "workspaces" / workspace_id
     sizes = await asyncio.to_thread(sizes_of, folder)
     try:
         async with services.registry.use(workspace_id) as workspace:
-            found = await _opened(services, workspace, sizes)
+            found = await _opened(services, workspace, sizes, tallies)
             if workspace_id not in copies:
                 await _copy_quota(services, workspace, sizes)
         return found
@@ -92,14 +98,16 @@ async def _measured(services: Services, workspace_id: str, copies: Collection[st
         return Usage(workspace_id=workspace_id, sizes=sizes, trouble=type(error).__name__)
 
 
-async def _opened(services: Services, workspace: Workspace, sizes: Sizes) -> Usage:
+async def _opened(services: Services, workspace: Workspace, sizes: Sizes, tallies: Tallies) -> Usage:
     last = await workspace.journal_db.rows("SELECT id, received_at FROM webhook_body ORDER BY id DESC LIMIT 1")
     applied = int(await workspace.db.value("SELECT value FROM meta WHERE key = 'applied_upto'") or 0)
     waiting_since = await workspace.journal_db.value("SELECT received_at FROM webhook_body WHERE id > ? ORDER BY id "
                                                      "LIMIT 1", applied)
     now = services.clock.now()
     today = start_of(now)
-    days = [(day_of(now), *await quotas.counted(workspace.db, today, aside=workspace.db.long_reads))]
+    tally = tallies[workspace.id] = await quotas.counted_on(workspace.db, today, tallies.get(workspace.id),
+                                                            aside=workspace.db.long_reads)
+    days = [(day_of(now), tally.received, tally.sent)]
     seen_at = await services.control.db.value("SELECT at FROM workspace_usage WHERE workspace_id = ?", workspace.id)
     if seen_at is None or seen_at < today:  # the last look of a day comes before its end
         days.append((day_of(today - DAY), *await quotas.counted(workspace.db, today - DAY, today,

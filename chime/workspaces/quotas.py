@@ -37,6 +37,15 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
     numbers: int | None = None
 
 
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages came in and went out from a moment on, and the number of the first that is not among them."""
+
+    since: int
+    following: int
+    received: int = 0
+    sent: int = 0
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """What the workspace's own file says of it."""
 
@@ -106,7 +115,20 @@ async def counted(db: Db, since: int, until: int | None = None, *, aside: LongRe
     """How many messages came in and went out from one moment to another, without the reactions. It reads no more than
     these: their numbers are found by halving. Many are read `aside`."""
     first = await _first_since(db, since)
-    last = await _first_since(db, until) if until is not None else await _newest(db) + 1
+    return await _between(db, first, await _first_since(db, until) if until is not None else await _newest(db) + 1,
+                          aside)
+
+
+async def counted_on(db: Db, since: int, before: Tally | None, *, aside: LongReads) -> Tally:
+    """The same from a moment until now. Of what was counted `before` from that moment on nothing is read again."""
+    following = await _newest(db) + 1
+    if before is None or before.since != since or following < before.following:  # another day, or an older file
+        before = Tally(since=since, following=await _first_since(db, since))
+    received, sent = await _between(db, before.following, following, aside)
+    return Tally(since=since, following=following, received=before.received + received, sent=before.sent + sent)
+
+
+async def _between(db: Db, first: int, last: int, aside: LongReads | None) -> tuple[int, int]:
     if aside is not None and last - first > FEW:
         rows, _ = await aside.rows(_COUNT, first, last, seconds=LONGEST)
     else:

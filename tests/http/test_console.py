@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import httpx
+import msgspec
 import pytest
 
 from chime.clock import DAY, MINUTE
@@ -85,6 +86,27 @@ async def test_a_day_with_many_messages_is_counted_beside_the_loop(
         assert await quotas.counted(workspace.db, today, aside=reads) == on_the_loop == (1, 1)
         assert reads._connection is not None
         assert await quotas.counted(workspace.db, today - DAY, today, aside=reads) == (0, 0)
+
+
+async def test_what_was_counted_today_is_not_counted_again(world: World) -> None:
+    said, alice = await talk(world, "hello"), await world.session("alice")
+    async with world.workspace(world.acme) as workspace:
+        db, today = workspace.db, quotas.start_of(world.clock.now())
+
+        async def counted_on(before: quotas.Tally | None, since: int = today) -> quotas.Tally:
+            return await quotas.counted_on(db, since, before, aside=db.long_reads)
+
+        first = await counted_on(None)
+        assert (first.received, first.sent) == (1, 0) and await counted_on(first) == first
+        await said.reply(alice, "hello yourself")
+        await said.says("and you?")
+        second = await counted_on(first)
+        assert (second.received, second.sent) == (2, 1) == await quotas.counted(db, today)
+        pretended = msgspec.structs.replace(second, received=1_000)
+        assert (await counted_on(pretended)).received == 1_000, "read again"
+        of_a_newer_file = msgspec.structs.replace(pretended, following=second.following + 5)
+        assert (await counted_on(of_a_newer_file)).received == 2, "a restored file knows less"
+        assert (await counted_on(pretended, today - DAY)).received == 2, "another day"
 
 
 async def test_what_waits_to_be_applied_is_told(world: World) -> None:
