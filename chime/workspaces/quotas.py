@@ -11,7 +11,7 @@ import msgspec
 
 from chime.clock import DAY, as_datetime
 from chime.db import Db, LongReads
-from chime.errors import Invalid, Refused
+from chime.errors import Invalid, Refused, Unavailable
 from chime.workspaces.transaction import Transaction
 
 CODE = "quota"
@@ -113,7 +113,7 @@ async def put_copy(tx: Transaction, copy: Copy) -> None:
 
 async def counted(db: Db, since: int, until: int | None = None, *, aside: LongReads | None = None) -> tuple[int, int]:
     """How many messages came in and went out from one moment to another, without the reactions. It reads no more than
-    these: their numbers are found by halving. Many are read `aside`."""
+    these: their numbers are found by halving. Many are read `aside`; raises Unavailable when that takes too long."""
     first = await _first_since(db, since)
     return await _between(db, first, await _first_since(db, until) if until is not None else await _newest(db) + 1,
                           aside)
@@ -130,7 +130,9 @@ async def counted_on(db: Db, since: int, before: Tally | None, *, aside: LongRea
 
 async def _between(db: Db, first: int, last: int, aside: LongReads | None) -> tuple[int, int]:
     if aside is not None and last - first > FEW:
-        rows, _ = await aside.rows(_COUNT, first, last, seconds=LONGEST)
+        rows, is_all = await aside.rows(_COUNT, first, last, seconds=LONGEST)
+        if not is_all:
+            raise Unavailable("The messages of a day could not be counted in time.")
     else:
         rows = await db.rows(_COUNT, first, last)
     found: dict[str, int] = dict(rows)

@@ -93,7 +93,7 @@ def test_nothing_in_a_row_asks_who_reads_it() -> None:
     assert re.findall(r"\|\s*(\w+)", source) == ["initials", "known_as", "to_the_minute", "full_when", "short_when"]
 
 
-@pytest.mark.parametrize("name", ["icon", "conversation_row", *pages._SAID_ONCE])
+@pytest.mark.parametrize("name", ["icon", "conversation_row", *sorted(pages._SAID_ONCE)])
 def test_what_is_drawn_once_has_its_name_for_itself(name: str) -> None:
     """Macros are known by their names: another of the same name would be drawn once as well."""
     sources = [resources.template_source(file) or "" for file in resources.template_names()]
