@@ -93,7 +93,7 @@ class StaticFiles:
 
 # By their names in HTTP, the smallest result first. Browsers offer Brotli over HTTPS and on localhost only.
 _ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
-    "br": lambda body: bytes(brotli.compress(body, quality=11, lgwin=18)),
+    "br": lambda body: bytes(brotli.compress(body, quality=10, lgwin=18)),
     "gzip": lambda body: gzip.compress(body, 9, mtime=0)}
 
 

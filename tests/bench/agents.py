@@ -98,6 +98,7 @@ async def _shift(options: Options, base: str, installed: Installed, agents: int)
         await page.fill("[name=password]", PASSWORD)
         await page.press("[name=password]", "Enter")
         await page.wait_for_selector("#list .row")
+        await page.wait_for_load_state("load")  # a click before the scripts are there loads the page anew
         alone = await _clicks(page, clicks)
         work = asyncio.create_task(crew.work(webhooks_per_second=WEBHOOKS_PER_SECOND))
         await asyncio.sleep(1 if options.quick else 10)
