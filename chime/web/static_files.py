@@ -84,8 +84,8 @@ class StaticFiles:
         encoding = _best_of(accepts)
         if encoding and len(body) > 300 and not media_type.startswith(("image/p", "image/w", "font/")):
             if (name, encoding) not in self._compressed:
-                # Some hundredths of a second, once; without the interpreter's lock. Brotli at its best (11) takes four times
-                # as long for 2 % less, and the first visitor after a start waits for it.
+                # Some hundredths of a second, once; without the interpreter's lock. Brotli at its best (11) takes four
+                # times as long for 2 % less, and the first visitor after a start waits for it.
                 self._compressed[name, encoding] = await asyncio.to_thread(_ENCODINGS[encoding], body)
             return Response(self._compressed[name, encoding], media_type=media_type,
                             headers=headers | {"Content-Encoding": encoding})
