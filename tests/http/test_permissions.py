@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from chime.app import FEATURES
-from chime.clock import DAY, Clock, rfc3339
 from chime.db import Db
 from chime.ids import Ids
 from chime.security.permissions import GRANTS, OPERATES, Permission, Role
 from tests.http.inbox_setup import Talk, indexed, rows, talk
+from tests.support.examples import yet_to_come
 from tests.support.world import PEOPLE, World
 
 # What any of the forms asks for; a form that gets to read it may take it.
@@ -46,13 +46,6 @@ class Way:
         return self.path.format(**values)
 
 
-def _yet_to_come(example: Any) -> Any:
-    """A moment in the document's example was to come when it was written; this one is whenever the test runs."""
-    tomorrow = rfc3339(Clock().now() + DAY)
-    return example | {name: tomorrow for name in ("until", "send_at", "due_at") if name in example} if isinstance(
-        example, dict) else example
-
-
 def ways(*, api: bool) -> list[Way]:
     found = []
     for _, handlers in FEATURES:
@@ -62,7 +55,7 @@ def ways(*, api: bool) -> list[Way]:
             operation = handler.opt.get("operation")
             found += [Way(handler.handler_name, method.value if hasattr(method, "value") else str(method),
                           re.sub(r"{(\w+):\w+}", r"{\1}", path), handler.opt["permission"],
-                          _yet_to_come(operation.request_example) if operation else None)
+                          yet_to_come(operation.request_example) if operation else None)
                       for path in handler.paths for method in handler.http_methods]
     return sorted(found, key=lambda way: (way.name in LAST, way.method != "GET", way.path))
 
