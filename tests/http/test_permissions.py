@@ -53,9 +53,9 @@ def ways(*, api: bool) -> list[Way]:
             if handler.opt.get("public") or bool(handler.opt.get("api")) is not api:
                 continue
             operation = handler.opt.get("operation")
+            example = yet_to_come(operation.request_example) if operation else None
             found += [Way(handler.handler_name, method.value if hasattr(method, "value") else str(method),
-                          re.sub(r"{(\w+):\w+}", r"{\1}", path), handler.opt["permission"],
-                          yet_to_come(operation.request_example) if operation else None)
+                          re.sub(r"{(\w+):\w+}", r"{\1}", path), handler.opt["permission"], example)
                       for path in handler.paths for method in handler.http_methods]
     return sorted(found, key=lambda way: (way.name in LAST, way.method != "GET", way.path))
 
@@ -319,8 +319,7 @@ def strange(way: Way, estate: Estate) -> Iterator[dict[str, str]]:
             yield estate.ours | {name: value}
     if {"conversation_id", "message_id"} <= set(way.names):
         yield estate.ours | {"message_id": estate.another["message_id"]}
-    ids = [name for name in way.names if name not in ("kind", "sequence")]
-    if len(ids) > 1:
+    if len(ids := [name for name in way.names if name not in ("kind", "sequence")]) > 1:
         yield estate.ours | {name: estate.theirs[name] for name in ids}
 
 
