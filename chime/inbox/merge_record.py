@@ -228,11 +228,11 @@ async def restore_threads(tx: Transaction, merge_id: str, before: Part, after: P
                      before.kept_id)
     await _restore_sets(tx, OF_THREADS, before, after, now)
     for thread_id in (before.kept_id, before.gone_id):
-        # A message may have come or gone since.
+        # Messages may have come or gone since, also in the very second that the merge left as the newest.
         await tx.execute(
-            "UPDATE conversation SET last_message_id = (SELECT id FROM message WHERE conversation_id = ?1 "
-            "ORDER BY at DESC, id DESC LIMIT 1) WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM message "
-            "WHERE message.id = conversation.last_message_id AND message.conversation_id = ?1)", thread_id)
+            "UPDATE conversation SET last_message_id = newest.id, last_message_at = max(last_message_at, newest.at) "
+            "FROM (SELECT id, at FROM message WHERE conversation_id = ?1 ORDER BY at DESC, id DESC LIMIT 1) AS newest "
+            "WHERE conversation.id = ?1", thread_id)
 
 
 def _taken_back(names: tuple[str, ...], before: list[Any], after: list[Any], now: list[Any]) -> list[Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from chime import contacts
 from chime.inbox import merging
-from tests.http.inbox_setup import Talk, leaving, rows, talk
+from tests.http.inbox_setup import Talk, indexed, leaving, rows, talk
 from tests.http.people_setup import id_of
 from tests.support.world import World
 
@@ -52,7 +52,7 @@ async def two(world: World) -> tuple[Talk, Talk, httpx.AsyncClient]:
                      data={"marketing": "opted_in", "evidence": "said so"})
     await alice.post(f"/w/acme/contacts/{again.contact_id}/consent", headers=HTMX,
                      data={"marketing": "opted_out", "evidence": "said no"})
-    await world.settle()
+    await indexed(world)
     return maya, again, alice
 
 
