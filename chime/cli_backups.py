@@ -40,11 +40,12 @@ def _add_looking(verbs: Any, add: Callable[..., argparse.ArgumentParser], say: S
         from chime.clock import rfc3339
 
         items = [{"workspace_id": one.workspace_id, "from": rfc3339(one.first), "to": rfc3339(one.last),
-                  "verified_at": rfc3339(one.verified_at) if one.verified_at else None, "bytes": one.bytes}
+                  "verified_at": rfc3339(one.verified_at) if one.verified_at else None, "bytes": one.bytes,
+                  "files_gone": one.files_gone}
                  for one in listed(config)]
         say(options, {"items": items}, "\n".join(
             f"{one['workspace_id']:32} {one['from']} … {one['to']}  {one['bytes']:>12} bytes  "
-            f"{'good at ' + str(one['verified_at']) if one['verified_at'] else 'not tried yet'}"
+            f"{'good at ' + str(one['verified_at']) if one['verified_at'] else 'not tried yet'}{_gone(one)}"
             for one in items) or "none")
         return 0
 
@@ -65,15 +66,19 @@ def _add_looking(verbs: Any, add: Callable[..., argparse.ArgumentParser], say: S
     add(verbs, "drill", drill, "restore everything into scratch, check it, and measure the time")
 
 
+def _gone(item: dict[str, Any]) -> str:
+    return f"  {item['files_gone']} stored files are gone, here and in the data folder" if item["files_gone"] else ""
+
+
 def _say_checked(options: argparse.Namespace, found: list[Any], say: Say) -> int:
     from chime.clock import rfc3339
 
     ok = all(one.ok for one in found)
     items = [{"workspace_id": one.workspace_id, "ok": one.ok, "reason": one.reason,
-              "as_of": rfc3339(one.as_of) if one.as_of else None, "seconds": round(one.seconds, 3), "bytes": one.bytes}
-             for one in found]
+              "as_of": rfc3339(one.as_of) if one.as_of else None, "seconds": round(one.seconds, 3), "bytes": one.bytes,
+              "files_gone": one.files_gone} for one in found]
     say(options, {"ok": ok, "items": items}, "\n".join(
-        f"{one['workspace_id']:32} {'good' if one['ok'] else 'NOT GOOD: ' + one['reason']}  {one['seconds']} s"
+        f"{one['workspace_id']:32} {'good' if one['ok'] else 'NOT GOOD: ' + one['reason']}  {one['seconds']} s{_gone(one)}"
         for one in items) or "nothing to check")
     return 0 if ok else 1
 

@@ -11,7 +11,7 @@ _STATE = "state.json"
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the list of backups. `reason` is why the last check failed."""
+    """One line of the list of backups. `reason` is why the last check failed; `files_gone`: see `shelf.Result`."""
 
     workspace_id: str
     first: int
@@ -19,6 +19,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     verified_at: int | None
     bytes: int
     reason: str
+    files_gone: int
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class BackupState(msgspec.Struct, frozen=True, kw_only=True):
     """How things stand. None is never. `ages` are seconds since the newest restore that was checked, 0 where nothing
     changed since; a workspace that has none is not among them. `trouble` is what keeps backups from being made, and
-    which of them are not good."""
+    which of them are not good; `files_gone` how many stored files are nowhere any more."""
 
     worst_age_seconds: float | None
     bytes: int
@@ -47,6 +48,7 @@ class BackupState(msgspec.Struct, frozen=True, kw_only=True):
     ages: dict[str, float]
     drilled_at: int | None
     drill_seconds: float
+    files_gone: int
 
 
 def files_of(owner: str) -> tuple[str, ...]:
@@ -75,7 +77,8 @@ def listing(shelf: Shelf) -> list[Item]:
         if last:
             result = shelf.result(owner)
             found.append(Item(workspace_id=owner, first=first, last=last, verified_at=result.good_at or None,
-                              bytes=size_of(shelf.owner(owner)), reason=result.reason))
+                              bytes=size_of(shelf.owner(owner)), reason=result.reason,
+                              files_gone=result.files_gone))
     return found
 
 
@@ -95,10 +98,11 @@ def note(shelf: Shelf, **changes: object) -> None:
 def read_state(shelf: Shelf, now: int) -> BackupState:
     """From what lies on the shelf, whoever runs."""
     ages: dict[str, float] = {}
-    never, troubles = False, [kept(shelf).trouble]
+    never, troubles, files_gone = False, [kept(shelf).trouble], 0
     for owner in shelf.owners():
         last = span(shelf, owner)[1]
         result = shelf.result(owner)
+        files_gone += result.files_gone
         if result.reason:
             troubles.append(f"the backup of {owner} is not good: {result.reason}")
         if not last or not result.good_at:
@@ -110,5 +114,5 @@ def read_state(shelf: Shelf, now: int) -> BackupState:
         worst_age_seconds=None if never or not ages else max(ages.values()), bytes=known.bytes,
         second_age_seconds=(now - known.second_at) / 1000 if known.second_at else None,
         second_trouble=known.second_trouble, trouble="; ".join(filter(None, troubles)), ages=ages,
-        drilled_at=known.drilled_at or None, drill_seconds=known.drill_seconds)
+        drilled_at=known.drilled_at or None, drill_seconds=known.drill_seconds, files_gone=files_gone)
 

@@ -38,7 +38,8 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """How the last look at an owner's backup went; `good_at` is when one last went well."""
+    """How the last look at an owner's backup went; `good_at` is when one last went well. `files_gone`: stored files
+    that neither the backup nor the workspace itself has any more."""
 
     at: int = 0
     as_of: int = 0
@@ -47,6 +48,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     bytes: int = 0
     reason: str = ""
+    files_gone: int = 0
 
 
 class Shelf:

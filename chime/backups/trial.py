@@ -28,7 +28,7 @@ from chime.workspaces.keys import KeyRing, WorkspaceKeys
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trial restore came to; `reason` when it did not go well."""
+    """What a trial restore came to; `reason` when it did not go well. `files_gone`: see `shelf.Result`."""
 
     workspace_id: str
     ok: bool
@@ -37,6 +37,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     at: int
     seconds: float
     bytes: int
+    files_gone: int
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +50,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
-Check = Callable[[Trial], Awaitable[None]]
-"""What has to be true of a restored state, known by who made what is in it. Raises Unavailable with what is not."""
+Check = Callable[[Trial], Awaitable[int]]
+"""What has to be true of a restored state, known by who made what is in it. Raises Unavailable with what is not; what
+it counts are stored files that are gone from the workspace too, for which the backup is not to blame."""
 Aside = Callable[..., Awaitable[Any]]
 """Runs a function in a thread: `asyncio.to_thread`, or one with threads of its own."""
 
@@ -64,9 +66,9 @@ async def verify(shelf: Shelf, workspace_id: str, keys: WorkspaceKeys, *, scratc
         migrate(target / "journal.db", laid.journal_key, Kind.JOURNAL)
         return laid
 
-    async def look(laid: Laid, at: int) -> None:
+    async def look(laid: Laid, at: int) -> int:
         db = await DatabaseFile.open(laid.folder / "workspace.db", laid.workspace_key)
-        await _satisfied(Trial(owner=workspace_id, folder=laid.folder, db=db, keys=keys, at=at), checks)
+        return await _satisfied(Trial(owner=workspace_id, folder=laid.folder, db=db, keys=keys, at=at), checks)
 
     return await _tried(shelf, workspace_id, lay, look, scratch, clock, aside)
 
@@ -80,29 +82,28 @@ async def verify_control(shelf: Shelf, masters: Sequence[bytes], *, scratch: Pat
         migrate(target / CONTROL_FILE, laid.control_key, Kind.CONTROL)
         return laid
 
-    async def look(laid: Laid, at: int) -> None:
+    async def look(laid: Laid, at: int) -> int:
         db = await DatabaseFile.open(laid.folder / CONTROL_FILE, laid.control_key)
-        await _satisfied(Trial(owner=CONTROL, folder=laid.folder, db=db, keys=None, at=at), checks)
+        return await _satisfied(Trial(owner=CONTROL, folder=laid.folder, db=db, keys=None, at=at), checks)
 
     return await _tried(shelf, CONTROL, lay, look, scratch, clock, aside)
 
 
-async def _satisfied(trial: Trial, checks: Sequence[Check]) -> None:
+async def _satisfied(trial: Trial, checks: Sequence[Check]) -> int:
     try:
-        for check in checks:
-            await check(trial)
+        return sum([await check(trial) for check in checks])
     finally:
         await trial.db.close()
 
 
-async def _tried(shelf: Shelf, owner: str, lay: Callable[[Path], Laid], look: Callable[[Laid, int], Awaitable[None]],
+async def _tried(shelf: Shelf, owner: str, lay: Callable[[Path], Laid], look: Callable[[Laid, int], Awaitable[int]],
                  scratch: Path, clock: Clock, aside: Aside) -> Checked:
     began, at = clock.monotonic(), clock.real_now()
     target = scratch / f"{owner}-{at}-{os.getpid()}"
-    reason, laid = "", None
+    reason, laid, files_gone = "", None, 0
     try:
         laid = await aside(lay, target)
-        await look(laid, at)
+        files_gone = await look(laid, at)
     except Unavailable as error:
         reason = str(error)
     except OSError as error:
@@ -111,7 +112,8 @@ async def _tried(shelf: Shelf, owner: str, lay: Callable[[Path], Laid], look: Ca
         await aside(shutil.rmtree, target, ignore_errors=True)
     good = laid is not None and not reason
     checked = Checked(workspace_id=owner, ok=good, reason=reason, as_of=laid.as_of if laid else 0, at=at,
-                      seconds=round(clock.monotonic() - began, 3), bytes=laid.bytes if laid else 0)
+                      seconds=round(clock.monotonic() - began, 3), bytes=laid.bytes if laid else 0,
+                      files_gone=files_gone)
     if not shelf.stopped.is_set():  # what was broken off says nothing
         await aside(_note_result, shelf, checked)
     return checked
@@ -122,7 +124,7 @@ def _note_result(shelf: Shelf, checked: Checked) -> None:
     shelf.note_result(checked.workspace_id, Result(
         at=checked.at, as_of=checked.as_of, good_at=checked.at if checked.ok else before.good_at,
         good_as_of=checked.as_of if checked.ok else before.good_as_of, seconds=checked.seconds, bytes=checked.bytes,
-        reason=checked.reason))
+        reason=checked.reason, files_gone=checked.files_gone))
 
 
 async def drill(control: Control, shelf: Shelf, scratch: Path, clock: Clock, *, checks: Sequence[Check]

@@ -190,11 +190,12 @@ async def trails(ground: Ground) -> Check:
 
 
 async def backups(ground: Ground) -> list[Check]:
-    """Age of the last good backup, the second place, the last drill: from what lies on the shelf, whoever runs."""
+    """Age of the last good backup, the second place, the last drill, what no backup has: from what lies on the shelf,
+    whoever runs."""
     now = ground.clock.real_now()
     state = await asyncio.to_thread(read_state, Shelf(ground.config.backup_dir), now)
     began = int(await ground.control.db.value("SELECT min(created_at) FROM workspace") or now)
-    return [_backup_age(state, is_new=now - began < DAY), _second_place(state), _drill(state)]
+    return [_backup_age(state, is_new=now - began < DAY), _second_place(state), _drill(state), _stored_files(state)]
 
 
 def _backup_age(state: BackupState, *, is_new: bool) -> Check:
@@ -235,3 +236,13 @@ def _drill(state: BackupState) -> Check:
         return good(name, words("none yet; it comes by itself within a week"),
                     words("Or try it now: chime backup drill"))
     return good(name, words("the last one took %(seconds)s seconds"), seconds=round(state.drill_seconds))
+
+
+def _stored_files(state: BackupState) -> Check:
+    name = words("stored files")
+    if not state.files_gone:
+        return good(name, words("none was missing in the last check of the backups"))
+    return bad(name, words("gone, and not in the backup either: %(count)s"),
+               words("Something took them away from under Chime. Look at the disk. If an older backup or another copy "
+                     "of the data folder has them, put them back into the workspace's `media` folder."),
+               count=state.files_gone)

@@ -13,13 +13,14 @@ from chime.clock import Clock
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """From when until when the workspace can be restored, how large that is, and when a restore of it was last tried
-    and found good. Nothing: there is no backup yet."""
+    and found good. `files_gone`: stored files that are nowhere any more. Nothing: there is no backup yet."""
 
     first: int | None = None
     last: int | None = None
     bytes: int = 0
     verified_at: int | None = None
     reason: str = ""
+    files_gone: int = 0
 
 
 async def kept(folder: Path, workspace_id: str) -> Kept:
@@ -31,7 +32,7 @@ def _kept(folder: Path, workspace_id: str) -> Kept:
     for item in backups.listing(backups.Shelf(folder)):
         if item.workspace_id == workspace_id:
             return Kept(first=item.first, last=item.last, bytes=item.bytes, verified_at=item.verified_at,
-                        reason=item.reason)
+                        reason=item.reason, files_gone=item.files_gone)
     return Kept()
 
 

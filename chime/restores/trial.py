@@ -1,8 +1,8 @@
 """What has to be true of a state that was restored for trial, besides that its database files are whole: its audit
 trail is as it was signed, and its stored files are there and open.
 
-Promise: of many files other ones are opened each time, so that all have their turn; what was removed from the workspace
-itself, or is so new that it did not reach the shelf yet, is not held against the backup.
+Promise: of many files other ones are opened each time, so that all have their turn; what is gone from the workspace
+itself, or is so new that it did not reach the shelf yet, is not held against the backup, and the gone ones are counted.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import NamedTuple
 from chime import audit
 from chime.backups import CONTROL, BackupRefused, Check, Trial
 from chime.clock import HOUR, MINUTE, Clock
+from chime.db import open_connection
+from chime.db.rekey import fits
 from chime.errors import NotFound
-from chime.log import Log
 from chime.security.crypto import CannotOpen
 from chime.workspaces import Control, Space
 from chime.workspaces.files import StoredFiles
+from chime.workspaces.keys import WorkspaceKeys
 from chime.workspaces.registry import workspace_folder
 
 MOST_FILES = 400
@@ -34,7 +36,6 @@ TURN = 6 * HOUR
 # What we stored ourselves we hashed; of what came from Meta the hash was compared when it came.
 _FILES = ("SELECT id, size, iif(direction = 'out', sha256, NULL) FROM media WHERE state = 'ready' UNION ALL "
           "SELECT id, size, sha256 FROM quick_reply_file WHERE dropped_at IS NULL ORDER BY 1")
-_log = Log("restores")
 
 
 class Stored(NamedTuple):
@@ -50,7 +51,7 @@ def trial_checks(control: Control) -> tuple[Check, ...]:
     return functools.partial(trail_verifies, control), functools.partial(files_open, control)
 
 
-async def trail_verifies(control: Control, trial: Trial) -> None:
+async def trail_verifies(control: Control, trial: Trial) -> int:
     """Every row of it hashes to what it carries, follows the one before, and is what was signed. Raises BackupRefused.
     """
     workspace_id = None if trial.owner == CONTROL else trial.owner
@@ -58,15 +59,16 @@ async def trail_verifies(control: Control, trial: Trial) -> None:
     if not verdict.ok:
         where = f" from row {verdict.first_bad} on" if verdict.first_bad else ""
         raise BackupRefused(f"its audit trail does not verify{where}: {verdict.reason}")
+    return 0
 
 
-async def files_open(control: Control, trial: Trial) -> None:
-    """The stored files are there, and those of this turn open. Raises BackupRefused."""
+async def files_open(control: Control, trial: Trial) -> int:
+    """The stored files are there, and those of this turn open; how many are nowhere. Raises BackupRefused."""
     if trial.keys is None:
-        return
+        return 0
     known = [Stored(*row) for row in await trial.db.rows(_FILES)]
     live = workspace_folder(control.keys.data_dir, trial.owner) / "media"
-    missing = await asyncio.to_thread(_missing, known, trial.folder / "media", live)
+    missing, nowhere = await asyncio.to_thread(_missing, known, trial.folder / "media", live)
     if missing:
         raise BackupRefused(f"{len(missing)} of {len(known)} stored files are missing in it")
     files = StoredFiles(trial.folder / "media", trial.keys.media, trial.keys.identity, Space(trial.folder, reserve=0))
@@ -82,16 +84,31 @@ async def files_open(control: Control, trial: Trial) -> None:
             bad += not _is_new(live / one.id[-2:] / one.id)
     if bad:
         raise BackupRefused(f"{bad} of the stored files that were tried do not open: they are damaged, or not ours")
+    return await asyncio.to_thread(_still_named, live.parent / "workspace.db", trial.keys, nowhere) if nowhere else 0
 
 
-def _missing(known: list[Stored], kept: Path, live: Path) -> list[str]:
-    """Files that are not in the backup although they are in the workspace, and not only just."""
+def _missing(known: list[Stored], kept: Path, live: Path) -> tuple[list[str], list[str]]:
+    """Files that are not in the backup although they are in the workspace, and not only just; and those in neither."""
     there = {entry.name for folder in os.scandir(kept) if folder.is_dir() for entry in os.scandir(folder.path)}
     absent = [one.id for one in known if one.id not in there]
     of_live = [file_id for file_id in absent if (live / file_id[-2:] / file_id).exists()]
-    if len(of_live) < len(absent):
-        _log.warning("backup.files_gone", count=len(absent) - len(of_live))
-    return [file_id for file_id in of_live if not _is_new(live / file_id[-2:] / file_id)]
+    missing = [file_id for file_id in of_live if not _is_new(live / file_id[-2:] / file_id)]
+    return missing, [file_id for file_id in absent if file_id not in of_live]
+
+
+def _still_named(path: Path, keys: WorkspaceKeys, file_ids: list[str]) -> int:
+    """How many of these the workspace itself still counts on. What Chime removed it names no more, although a backup
+    of some seconds ago does; the others somebody took away from under it."""
+    if not path.is_file():
+        return 0
+    key = next((key for key in keys.workspace_files if fits(path, key)), None)
+    if key is None:
+        return 0  # just given another one; the next trial looks again
+    connection = open_connection(path, key, writes=False)
+    try:
+        return len({row[0] for row in connection.execute(_FILES)} & set(file_ids))
+    finally:
+        connection.close()  # and no checkpoint, as `close_connection` makes: the backup follows that log
 
 
 def _is_new(path: Path) -> bool:

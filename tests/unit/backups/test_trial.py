@@ -21,6 +21,7 @@ from chime.clock import DAY, HOUR
 from chime.db import DatabaseFile, Key, open_connection
 from chime.doctor.ground import Ground
 from chime.doctor.machinery import backups as checked_by_doctor
+from chime.doctor.model import Check as DoctorCheck
 from chime.ids import Ids
 from chime.inbox import queries as inbox_queries
 from chime.restores import trial
@@ -67,15 +68,19 @@ def _reason(world: World, owner: str) -> str:
     return str(world.app.state.backups.shelf.result(owner).reason)
 
 
+async def _doctor(world: World) -> list[DoctorCheck]:
+    services = world.services
+    return await checked_by_doctor(Ground(services.config, services.control, services.registry, world.clock,
+                                          services.ids, services.graph))
+
+
 async def _is_told(world: World, owner: str, words: str) -> None:
     """Where people and monitors look."""
     backups: Backups = world.app.state.backups
     assert words in _reason(world, owner)
     assert words in backups.state().trouble and owner in backups.state().trouble
     assert (await metrics(world))["chime_backup_trouble"] == 1
-    services = world.services
-    (found, *_) = await checked_by_doctor(Ground(services.config, services.control, services.registry, world.clock,
-                                                 services.ids, services.graph))
+    (found, *_) = await _doctor(world)
     assert found.state == "fail" and words in str(found.values), found
     if owner != CONTROL:
         item = next(item for item in listing(backups.shelf) if item.workspace_id == owner)
@@ -219,16 +224,33 @@ async def test_a_missing_file_comes_back_by_itself(world: World) -> None:
     assert path.is_file() and (await backups.check(world.acme.workspace_id)).ok
 
 
-async def test_what_the_workspace_itself_has_no_more_or_not_for_long_is_not_held_against_it(world: World) -> None:
+async def test_what_is_not_there_for_long_is_not_held_against_it(world: World) -> None:
     kept = await _stored(world)
     backups: Backups = world.app.state.backups
-    gone, new = (next(path for path in kept.rglob(f"*{number}") if path.is_file()) for number in ("00", "01"))
+    new = next(path for path in kept.rglob("*01") if path.is_file())
     async with world.workspace(world.acme) as workspace:
-        workspace.files.remove(gone.name)
         os.utime(workspace.folder / "media" / new.name[-2:] / new.name)
-    gone.unlink()
     new.unlink()
     assert (await backups.check(world.acme.workspace_id)).ok
+
+
+async def test_what_is_nowhere_any_more_is_told_unless_chime_removed_it(world: World) -> None:
+    kept = await _stored(world)
+    backups: Backups = world.app.state.backups
+    removed, taken = (next(path for path in kept.rglob(f"*{number}") if path.is_file()) for number in ("00", "01"))
+    async with world.workspace(world.acme) as workspace:
+        for path in (removed, taken):
+            workspace.files.remove(path.name)
+            path.unlink()
+        async with workspace.ingest("test") as tx:
+            await tx.execute("UPDATE media SET state = 'failed' WHERE id = ?", removed.name)
+    checked = await backups.check(world.acme.workspace_id)
+    assert checked.ok and checked.files_gone == 1, "the backup is as good as what it was made of"
+    assert [one.files_gone for one in listing(backups.shelf) if one.workspace_id == world.acme.workspace_id] == [1]
+    (*_, told) = await _doctor(world)
+    assert told.state == "fail" and told.values == {"count": 1}
+    assert "1 file of the conversations is gone" in (
+        await (await world.session("alice")).get("/w/acme/settings/backups")).text
 
 
 def test_of_many_files_all_have_their_turn() -> None:
