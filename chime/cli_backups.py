@@ -78,8 +78,8 @@ def _say_checked(options: argparse.Namespace, found: list[Any], say: Say) -> int
               "as_of": rfc3339(one.as_of) if one.as_of else None, "seconds": round(one.seconds, 3), "bytes": one.bytes,
               "files_gone": one.files_gone} for one in found]
     say(options, {"ok": ok, "items": items}, "\n".join(
-        f"{one['workspace_id']:32} {'good' if one['ok'] else 'NOT GOOD: ' + one['reason']}  {one['seconds']} s{_gone(one)}"
-        for one in items) or "nothing to check")
+        f"{one['workspace_id']:32} {'good' if one['ok'] else 'NOT GOOD: ' + one['reason']}  {one['seconds']} s"
+        f"{_gone(one)}" for one in items) or "nothing to check")
     return 0 if ok else 1
 
 
