@@ -20,9 +20,10 @@ from chime.first_run import Begun, Desk, Draft, Owner, announce, forget_announce
 from chime.first_run.application_pages import first_run_app
 from chime.ids import Ids
 from chime.log import Log
+from chime.memory import keep_memory_private
 from chime.security.permissions import OPERATOR
 from chime.security.vault import Secret
-from chime.serve import Interim, keep_memory_private, wait_until
+from chime.serve import Interim, wait_until
 from chime.setup import NewInstallation, begin, connect, is_set_up, opened, own_master_key
 from chime.web.language import catalogue
 from chime.workspaces import find_masters

@@ -7,16 +7,12 @@ requests, drains jobs, and ends with 0 well within 20 seconds.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
-import gc
 import os
-import resource
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -30,6 +26,7 @@ from chime.connections import Door, Limits, most_connections, tune
 from chime.db import StorageUnavailable
 from chime.errors import StartRefused
 from chime.log import Log
+from chime.memory import give_back_memory, keep_memory_private, keep_memory_together, settle_memory
 from chime.web.health import touch_storage
 from chime.web.services import Services
 from chime.workspaces import KeyRing, create_control
@@ -37,8 +34,6 @@ from chime.workspaces.kept_settings import settled_anew
 from chime.workspaces.provision import check_control
 
 _log = Log("serve")
-_PR_SET_DUMPABLE = 4
-_M_ARENA_MAX = -8
 _FIRST_INHERITED = 3
 
 
@@ -136,11 +131,13 @@ async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: Make
         if server.started:
             _log.info("serve.ready", address=address_of(sock))
             notify(config, "READY=1")
-            watchdog = asyncio.create_task(_watchdog(config, lambda: storage_answers(services)))
+            beside = [asyncio.create_task(_watchdog(config, lambda: storage_answers(services))),
+                      asyncio.create_task(give_back_memory())]
             if started is not None:
                 await started(services)
             await serving
-            watchdog.cancel()
+            for task in beside:
+                task.cancel()
         else:
             await serving
         return server.begins_again
@@ -172,19 +169,6 @@ async def wait_until(config: Config, sock: socket.socket,
         return not server.asked_to_stop
     finally:
         lock.close()
-
-
-def settle_memory() -> None:
-    """What is loaded now stays for the life of the process: the collector need not look at it again, nor look as often
-    as its defaults say while each webhook makes and drops some dozens of objects. After a start with the collector off
-    it does not look first: a third of a megabyte to give back is not worth a tenth of the time. Where it was on, there
-    may be an appliance that ended, and everything it was made of goes."""
-    if gc.isenabled():
-        gc.unfreeze()
-        gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-    gc.enable()
 
 
 def server_config(config: Config, app: Litestar, limits: Limits | None = None) -> uvicorn.Config:
@@ -278,24 +262,6 @@ def start(config: Config, keys: KeyRing, *, sock: socket.socket | None = None, m
             config = settled_anew(config)
             _log.info("serve.begins_again")
     sock.close()
-
-
-def keep_memory_private(config: Config) -> None:
-    """No core file gets to see the keys that are in memory; nor, as a service, another process of the same user (at a
-    shell that would be whoever looks after it). Where the kernel does not know how, it stays as it is."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if not config.notify_socket:
-        return
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-def keep_memory_together() -> None:
-    """glibc gives threads stores of memory of their own, up to eight for each processor, and what was freed in one is
-    of no use to the others: after the first backup of 1,000 workspaces 34 MB lay there. To be said before any thread is
-    made; where the C library is another, there is nothing to say."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 async def _watchdog(config: Config, answers: Callable[[], Coroutine[Any, Any, bool]] | None = None) -> None:

@@ -14,7 +14,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(frozenset(line.split()) for line in (
     "releases",
     "setup",
     "serve",
-    "app connections",
+    "app connections memory",
     "first_run",
     "doctor",
     "trust",
