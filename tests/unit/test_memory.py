@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-# In a process of its own, so that nothing else lies in its memory. Every second piece stays, so the end of the heap does
-# too, and no free() gives anything back by itself.
+# In a process of its own, so that nothing else lies in its memory. Every second piece stays, so the end of the heap
+# does too, and no free() gives anything back by itself.
 _HOLED = """
 import asyncio, re
 from chime import memory
