@@ -225,7 +225,7 @@ async def stored(world: World) -> dict[str, Any]:
 
 
 # That somebody was refused is written down, with how often; and that somebody looked.
-_TRACES = re.compile(r"audit|denial|reading|presence|\.meta$|\.session$|\.last_seen$|\.api_key$|sqlite_")
+_TRACES = re.compile(r"audit|denial|reading|presence|usage|\.meta$|\.session$|\.last_seen$|\.api_key$|sqlite_")
 
 
 def assert_unchanged(before: dict[str, Any], after: dict[str, Any]) -> None:

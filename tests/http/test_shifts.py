@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -20,8 +21,8 @@ from tests.http.test_routing import HTMX, holders, is_, rule
 from tests.support.world import World
 
 
-def today(world: World) -> date:
-    return datetime.fromtimestamp(world.clock.real_now() / 1000, UTC).date()
+def today(world: World, zone: str = "UTC") -> date:
+    return datetime.fromtimestamp(world.clock.real_now() / 1000, ZoneInfo(zone)).date()
 
 
 async def away(world: World, name: str, *, days: int = 3, stand_in: str = "", hands_over: bool = False) -> str:
@@ -215,7 +216,7 @@ async def test_an_absence_is_made_changed_and_removed_by_whom_it_concerns(world:
 
 async def test_the_same_by_script(world: World) -> None:
     bob, kim = await id_of(world, "bob"), await id_of(world, "kim")
-    day = today(world)
+    day = today(world, "Europe/Berlin")
     async with world.client(await world.key(world.acme)) as script:
         there = f"/api/v1/members/{bob}"
         week = ["09:00-17:00"] * 5 + ["", ""]

@@ -102,11 +102,13 @@ def test_rate_2_64_threads_together_get_no_more_than_one_would() -> None:
     limiter = RateLimiter(time.monotonic)
     rate = Rate("threads", (Limit(20, 0.2), Limit(50, 1)))
     until = time.monotonic() + 1.5
+    at_the_latest = until + 20
     start = threading.Barrier(64)
 
     def hammer() -> None:
         start.wait()
-        while time.monotonic() < until:
+        # On a busy machine 64 threads may not be asked often enough in that time to use up what is allowed.
+        while (now := time.monotonic()) < until or (len(accepted) < 50 and now < at_the_latest):
             before = time.monotonic()
             if limiter.take(rate.of("everybody")).allowed:
                 accepted.append(before)
@@ -124,7 +126,7 @@ def test_rate_2_64_threads_together_get_no_more_than_one_would() -> None:
         sys.setswitchinterval(switched)
     # A time read before the call may be earlier than the limiter's: an interval seen from here is that much shorter.
     times = sorted(accepted)
-    assert 50 <= len(times) <= 100
+    assert len(times) >= 50
     assert _most_in_any(times, 0.2 - 0.05) <= 20 and _most_in_any(times, 1 - 0.05) <= 50
 
 
