@@ -22,6 +22,7 @@ from chime.inbox.search_words import Part, Words, askable, understood
 from chime.phone import shown_content, shown_text
 from chime.security import limits
 from chime.security.permissions import Permission
+from chime.text_marks import plain
 from chime.web.here import Here
 from chime.web.listing import decode_cursor, encode_cursor
 
@@ -90,7 +91,7 @@ async def results(here: Here, search: Search) -> Results:
         fields=await _fields(here, people.matches), hits=tuple(_hit(words, message) for message in page.found),
         next_cursor=cursor, is_askable=bool(words.terms) or search.filter.narrows, is_of_notes=of_notes,
         is_cut_short=page.is_cut_short,
-        notes=tuple(NoteHit(note=note, excerpt=words.excerpt(shown_text(note.text))) for note in notes[:PAGE]))
+        notes=tuple(NoteHit(note=note, excerpt=words.excerpt(plain(shown_text(note.text)))) for note in notes[:PAGE]))
 
 
 async def _people(here: Here, search: Search) -> FoundPeople:
@@ -115,7 +116,7 @@ async def _fields(here: Here, matches: dict[str, FieldMatch]) -> dict[str, tuple
 
 
 def _hit(words: Words, message: Found) -> Hit:
-    excerpt = words.excerpt(shown_text(message.text))
+    excerpt = words.excerpt(plain(shown_text(message.text)))
     filename = shown_text(message.filename)
     by_name = bool(message.filename) and not any(part.marked for part in excerpt) and bool(words.terms or not excerpt)
     return Hit(message=message, excerpt=words.excerpt(filename) if by_name else excerpt, is_filename=by_name)

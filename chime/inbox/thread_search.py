@@ -13,6 +13,7 @@ from chime.inbox.model import Message
 from chime.inbox.notes import Note
 from chime.inbox.search_words import Part, Words, understood
 from chime.phone import shown_text
+from chime.text_marks import plain
 from chime.web.here import Here
 from chime.web.listing import decode_cursor, encode_cursor
 
@@ -57,7 +58,7 @@ async def found_lines(here: Here, conversation_id: str, text: str, cursor: str |
 
 
 def _of_message(words: Words, message: Message) -> FoundLine:
-    excerpt = words.excerpt(message.text)
+    excerpt = words.excerpt(plain(message.text))
     if message.media is not None and not any(part.marked for part in excerpt):
         excerpt = words.excerpt(message.media.filename)
     return FoundLine(name=f"m-{message.id}", at=message.at, author_name=message.author_name,
@@ -66,4 +67,4 @@ def _of_message(words: Words, message: Message) -> FoundLine:
 
 def _of_note(words: Words, note: Note) -> FoundLine:
     return FoundLine(name=f"n-{note.id}", at=note.at, author_name=note.author_name, is_ours=True, is_note=True,
-                     excerpt=words.excerpt(shown_text(note.text)))
+                     excerpt=words.excerpt(plain(shown_text(note.text))))

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from chime.notifications.model import Kind, Notification
+from chime.text_marks import plain
 
 Words = Callable[[str], str]
 LONGEST_EXCERPT = 160
@@ -119,5 +120,5 @@ def kind_words(words: Words) -> dict[str, tuple[str, str]]:
 
 def cut(text: str) -> str:
     """The first words of a message, on one line."""
-    line = " ".join(text.split())
+    line = " ".join(plain(text).split())
     return line if len(line) <= LONGEST_EXCERPT else line[:LONGEST_EXCERPT - 1].rstrip() + "…"

@@ -30,6 +30,7 @@ from chime.ids import Ids
 from chime.phone import Phone, shown_text
 from chime.security.crypto import mac, same
 from chime.security.permissions import Permission
+from chime.text_marks import drawn, plain
 from chime.web.compiled_templates import CompiledTemplates
 from chime.web.language import Reader, catalogue, to_the_minute
 from chime.web.settings import Section, shown
@@ -41,12 +42,6 @@ if TYPE_CHECKING:
 PAUSE_BETWEEN_TEMPLATES = 0.002
 _OPTIONS: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True,
                             "extensions": ["jinja2.ext.i18n", "chime.web.slim_templates.Slim"]}
-_FORMATS = (  # WhatsApp's marks, as its own clients show them
-    (re.compile(r"```(.+?)```", re.S), r"<code>\1</code>"),
-    (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])"), r"<strong>\1</strong>"),
-    (re.compile(r"(?<![\w_])_(?=\S)([^_\n]+?)(?<=\S)_(?![\w_])"), r"<em>\1</em>"),
-    (re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), r"<s>\1</s>"),
-)
 _PHONE = "/simulator/phone/fragment"
 _CALLED = frozenset({FunctionType, MethodType, BuiltinMethodType})
 MOST_DRAWN = 1_000
@@ -55,7 +50,6 @@ _rows: dict[Any, str] = {}
 _sayings: dict[Any, str] = {}
 _SAID_ONCE = frozenset({"message_status", "message_price", "message_tick"})
 _SPECIAL = re.compile("[&<>'\"]")
-_MARKS = re.compile(r"[`*_~]")
 # For whom the page being rendered is. Macros of other files see no variables of the page, so it can't travel there.
 _reader: ContextVar[Reader] = ContextVar("reader")
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]']")
@@ -270,7 +264,7 @@ class Pages:
         environment.globals["integrity"] = self._static.integrity
         environment.filters.update(
             rfc3339=rfc3339, to_the_minute=to_the_minute, initials=initials,
-            filesize=filesize, phone=phone, known_as=known_as, whatsapp_text=whatsapp_text,
+            filesize=filesize, phone=phone, known_as=known_as, whatsapp_text=whatsapp_text, plain=plain,
             shown_text=shown_text)
         environment.filters.update({name: _readers(name) for name in
                                     ("clock_time", "day_label", "short_when", "full_when", "input_time", "duration",
@@ -364,22 +358,13 @@ def _spaced(number: str) -> str:
 def whatsapp_text(text: str) -> Markup:
     """A message's text with WhatsApp's marks and links; everything else is escaped first."""
     if "://" not in text:
-        return Markup(_formatted(text))
+        return Markup(drawn(str(escape(text))))
     pieces: list[str] = []
     position = 0
     for match in _LINK.finditer(text):
-        pieces.append(_formatted(text[position:match.start()]))
+        pieces.append(drawn(str(escape(text[position:match.start()]))))
         address = str(escape(match.group(0)))
         pieces.append(f'<a href="{address}" target="_blank" rel="noopener noreferrer nofollow">{address}</a>')
         position = match.end()
-    pieces.append(_formatted(text[position:]))
+    pieces.append(drawn(str(escape(text[position:]))))
     return Markup("".join(pieces))
-
-
-def _formatted(text: str) -> str:
-    safe = str(escape(text))
-    if not _MARKS.search(safe):
-        return safe  # nearly every message
-    for pattern, replacement in _FORMATS:
-        safe = pattern.sub(replacement, safe)
-    return safe

@@ -38,7 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(frozenset(line.split()) for line in (
     "whatsapp workspaces",
     "security",
     "db",
-    "checked clock ids errors config log option_values phone resources",
+    "checked clock ids errors config log option_values phone resources text_marks",
 ))
 LEAVES = LAYERS[-1]
 _FIRST, _LAST, _ROOT = (next(number for number, names in enumerate(LAYERS) if name in names)

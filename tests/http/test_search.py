@@ -83,6 +83,21 @@ async def test_a_message_is_found_by_its_words(world: World) -> None:
     assert "<mark>Crème</mark> brûlée on Sunday?" in page and "Maya Chen" in page and "+1 415-555-0101" in page
 
 
+async def test_marks_of_formatting_are_left_out_of_lines(world: World) -> None:
+    """In the list, where something was found, and in a notification; the thread shows what they mean."""
+    maya = await talk(world, "Is the *walnut desk* _really_ 3*2 metres?")
+    alice = await world.session("alice")
+    await alice.post(f"{maya.base}/notes", data={"text": "the *walnut* one"}, headers=HTMX)
+    await indexed(world)
+    line = "Is the walnut desk really 3*2 metres?"
+    assert line in (await alice.get(f"{maya.workspace_base}/inbox/list")).text
+    page = await searched(world, "walnut", "alice")
+    assert re.sub("<[^>]+>", "", page).count(line) == 1 and "the <mark>walnut</mark> one" in page
+    within = (await alice.get(f"{maya.base}/search", params={"q": "walnut"})).text
+    assert "Is the <mark>walnut</mark> desk really" in within
+    assert "<strong>walnut desk</strong> <em>really</em>" in (await alice.get(maya.base)).text
+
+
 async def test_words_of_every_script(world: World) -> None:
     said = {"请问今天几点关门": ["请问", "请问今天几点关门"], "ขอบคุณครับ": ["ขอบคุณ"],
             "ありがとうございます": ["ありがとう"], "मुझे दुकान का पता चाहिए": ["दुकान", "दुका"],

@@ -1,0 +1,35 @@
+"""WhatsApp's marks: drawn in a thread, left out where a text is one line among others."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chime.text_marks import drawn, plain
+
+MARKED = [
+    ("*Sale* today", "<strong>Sale</strong> today", "Sale today"),
+    ("_so_ ~not~ ```x = 1```", "<em>so</em> <s>not</s> <code>x = 1</code>", "so not x = 1"),
+    ("*_both_*", "<strong><em>both</em></strong>", "both"),
+    ("(*in brackets*).", "(<strong>in brackets</strong>).", "(in brackets)."),
+]
+UNMARKED = ["2 * 3 * 4", "snake_case_name", "a*b*c", "* no *", "*two\nlines*", "~", "**", "5*", "~about~5", "`x`"]
+
+
+@pytest.mark.parametrize(("text", "html", "words"), MARKED)
+def test_marks_are_drawn_or_left_out(text: str, html: str, words: str) -> None:
+    assert drawn(text) == html
+    assert plain(text) == words
+
+
+@pytest.mark.parametrize("text", UNMARKED)
+def test_what_is_no_mark_stays(text: str) -> None:
+    assert drawn(text) == plain(text) == text
+
+
+@given(st.text(alphabet="*_~` ab\n.", max_size=40))
+def test_nothing_but_marks_goes(text: str) -> None:
+    left = iter(text)
+    assert all(letter in left for letter in plain(text)), "in the same order"
+    assert plain(text).translate(str.maketrans("", "", "*_~`")) == text.translate(str.maketrans("", "", "*_~`"))
