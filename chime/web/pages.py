@@ -12,6 +12,7 @@ import gzip
 import re
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
+from decimal import Decimal
 from gettext import NullTranslations
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -265,7 +266,7 @@ class Pages:
         environment.filters.update(
             rfc3339=rfc3339, to_the_minute=to_the_minute, initials=initials,
             filesize=filesize, phone=phone, known_as=known_as, whatsapp_text=whatsapp_text, plain=plain,
-            shown_text=shown_text)
+            shown_text=shown_text, micros=micros)
         environment.filters.update({name: _readers(name) for name in
                                     ("clock_time", "day_label", "short_when", "full_when", "input_time", "duration",
                                      "in_words", "moment", "money", "number", "country", "on_day",
@@ -353,6 +354,11 @@ def known_as(title: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def _spaced(number: str) -> str:
     return phone(number)
+
+
+def micros(price: str, quantity: int) -> int:
+    """So many of a price in decimal digits, in millionths: what `money` shows. Binary fractions have no place in it."""
+    return int(Decimal(price) * quantity * 1_000_000)
 
 
 def whatsapp_text(text: str) -> Markup:

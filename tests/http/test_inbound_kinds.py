@@ -86,7 +86,17 @@ KINDS: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
                                        "interactive", ("Something went wrong",)),
     "order": ({"type": "order", "order": {"catalog_id": "801", "text": "today pls", "product_items": [
         {"product_retailer_id": "SKU1", "quantity": 2, "item_price": 7.99, "currency": "USD"}]}}, "order",
-        ("2 × SKU1", "15.98 USD", "Total", "today pls")),
+        ("2 × SKU1", "$15.98", "Total", "today pls")),
+    "order in a currency without small coins": ({"type": "order", "order": {"catalog_id": "801", "product_items": [
+        {"product_retailer_id": "SKU1", "quantity": 3, "item_price": 1200, "currency": "JPY"},
+        {"product_retailer_id": "SKU2", "quantity": 1, "item_price": 0.1, "currency": "JPY"}]}}, "order",
+        ("3 × SKU1", "¥3,600<", "¥0.1<", "¥3,600.1<")),
+    "order in one with thousandths": ({"type": "order", "order": {"catalog_id": "801", "product_items": [
+        {"product_retailer_id": "SKU1", "quantity": 3, "item_price": "0.125", "currency": "KWD"}]}}, "order",
+        ("KWD0.375<",)),
+    "order without a known currency": ({"type": "order", "order": {"catalog_id": "801", "product_items": [
+        {"product_retailer_id": "SKU1", "quantity": 3, "item_price": 5, "currency": "<b>"},
+        {"product_retailer_id": "SKU2", "quantity": 1, "item_price": 7}]}}, "order", ("&lt;b&gt;15.00", ">7<")),
     "chat opened": ({"type": "request_welcome"}, "request_welcome", ("Opened the chat",)),
     "poll": ({"type": "unsupported", "unsupported": {"type": "poll_creation"}, "errors": [
         {"code": 131051, "title": "Unknown", "error_data": {"details": "Message type is not supported."}}]},
