@@ -17,7 +17,7 @@ from typing import NamedTuple
 from chime import audit
 from chime.backups import CONTROL, BackupRefused, Check, Trial
 from chime.clock import HOUR, MINUTE, Clock
-from chime.db import open_connection
+from chime.db import StorageUnavailable, open_connection
 from chime.db.rekey import fits
 from chime.errors import NotFound
 from chime.security.crypto import CannotOpen
@@ -91,20 +91,26 @@ def _missing(known: list[Stored], kept: Path, live: Path) -> tuple[list[str], li
     """Files that are not in the backup although they are in the workspace, and not only just; and those in neither."""
     there = {entry.name for folder in os.scandir(kept) if folder.is_dir() for entry in os.scandir(folder.path)}
     absent = [one.id for one in known if one.id not in there]
-    of_live = [file_id for file_id in absent if (live / file_id[-2:] / file_id).exists()]
-    missing = [file_id for file_id in of_live if not _is_new(live / file_id[-2:] / file_id)]
-    return missing, [file_id for file_id in absent if file_id not in of_live]
+    missing, nowhere = [], []
+    for file_id in absent:
+        path = live / file_id[-2:] / file_id
+        if not path.exists():
+            nowhere.append(file_id)
+        elif not _is_new(path):
+            missing.append(file_id)
+    return missing, nowhere
 
 
 def _still_named(path: Path, keys: WorkspaceKeys, file_ids: list[str]) -> int:
     """How many of these the workspace itself still counts on. What Chime removed it names no more, although a backup
     of some seconds ago does; the others somebody took away from under it."""
-    if not path.is_file():
-        return 0
-    key = next((key for key in keys.workspace_files if fits(path, key)), None)
-    if key is None:
-        return 0  # just given another one; the next trial looks again
-    connection = open_connection(path, key, writes=False)
+    try:
+        key = next((key for key in keys.workspace_files if path.is_file() and fits(path, key)), None)
+        connection = open_connection(path, key, writes=False) if key is not None else None
+    except StorageUnavailable:
+        connection = None  # says nothing of the backup
+    if connection is None:
+        return 0  # just taken away, or given another key; the next trial looks again
     try:
         return len({row[0] for row in connection.execute(_FILES)} & set(file_ids))
     finally:
