@@ -10,7 +10,7 @@ import asyncio
 import functools
 import gzip
 import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from decimal import Decimal
 from gettext import NullTranslations
@@ -53,6 +53,9 @@ _SAID_ONCE = frozenset({"message_status", "message_price", "message_tick"})
 _SPECIAL = re.compile("[&<>'\"]")
 # For whom the page being rendered is. Macros of other files see no variables of the page, so it can't travel there.
 _reader: ContextVar[Reader] = ContextVar("reader")
+# What a page is drawn with. A macro that sees the page's variables is one of them, so that nothing of a page would go
+# before the collector looks, with all the conversations that stood on it.
+_contexts: ContextVar[list[Context]] = ContextVar("contexts")
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]']")
 
 
@@ -105,6 +108,13 @@ def _written(value: Any) -> str:
 class _Template(Template):
     """A file of macros is made ready once. Jinja's own compares all the names that each of its readers knows with its
     own first, at every import; ours are the environment's, the same for all."""
+
+    def new_context(self, vars: dict[str, Any] | None = None, shared: bool = False,
+                    locals: Mapping[str, Any] | None = None) -> Context:
+        context = super().new_context(vars, shared, locals)
+        if vars is not None:  # none: the macros of a file, made ready once
+            _contexts.get().append(context)
+        return context
 
     @classmethod
     def _from_namespace(cls, environment: Environment, namespace: MutableMapping[str, Any],
@@ -210,11 +220,15 @@ class Pages:
         environment = self._environment(language)
         if identity is not None:
             values["page"] = self._page(request, identity, now)
-        token = _reader.set(Reader(language, zone, now))
+        contexts: list[Context] = []
+        reading, drawing = _reader.set(Reader(language, zone, now)), _contexts.set(contexts)
         try:
             return environment.get_template(name).render(**values).encode()
         finally:
-            _reader.reset(token)
+            for context in contexts:
+                context.vars.clear()
+            _contexts.reset(drawing)
+            _reader.reset(reading)
 
     def answer(self, request: Request[Any, Any, Any], name: str, *, status: int = 200,
                headers: dict[str, str] | None = None, **values: Any) -> Response[bytes]:
