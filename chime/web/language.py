@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gettext
 import io
+import re
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
 from functools import lru_cache
@@ -20,6 +21,8 @@ from babel.numbers import format_currency, format_decimal
 
 from chime import resources
 from chime.clock import DAY, HOUR, MINUTE, rfc3339
+
+_CURRENCY = re.compile("[A-Z]{3}")
 
 
 @lru_cache(maxsize=64)
@@ -162,9 +165,13 @@ class Reader:
         return " ".join(parts)
 
     def money(self, amount: tuple[int, str]) -> str:
-        """Millionths of a currency's unit, to the last digit that is no nought: ₹0.115."""
+        """Millionths of a currency's unit, to the last digit that is no nought: ₹0.115. A customer's order names its
+        currency: what is no code is shown as it came, since Babel would take it for part of a pattern."""
         micros, currency = amount
-        return format_currency(Decimal(micros) / 1_000_000, currency, locale=self.locale, decimal_quantization=False)
+        units = Decimal(micros) / 1_000_000
+        if not _CURRENCY.fullmatch(currency):
+            return f"{format_decimal(units, locale=self.locale, decimal_quantization=False)} {currency}"
+        return format_currency(units, currency, locale=self.locale, decimal_quantization=False)
 
     def number(self, count: int) -> str:
         """25,000,000."""

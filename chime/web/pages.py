@@ -1,6 +1,6 @@
 """Rendering pages: the one Jinja environment, its filters, and what every page knows of its reader.
 
-Autoescape is on, unknown names are errors, and no Markup is built from text except in `whatsapp_text`, which escapes
+Autoescape is on, unknown names are errors, and no Markup is built from text except by `message_text`, which escapes
 first.
 """
 
@@ -31,9 +31,10 @@ from chime.ids import Ids
 from chime.phone import Phone, shown_text
 from chime.security.crypto import mac, same
 from chime.security.permissions import Permission
-from chime.text_marks import drawn, plain
+from chime.text_marks import plain
 from chime.web.compiled_templates import CompiledTemplates
 from chime.web.language import Reader, catalogue, to_the_minute
+from chime.web.message_text import whatsapp_text
 from chime.web.settings import Section, shown
 from chime.web.static_files import StaticFiles
 
@@ -56,7 +57,6 @@ _reader: ContextVar[Reader] = ContextVar("reader")
 # What a page is drawn with. A macro that sees the page's variables is one of them, so that nothing of a page would go
 # before the collector looks, with all the conversations that stood on it.
 _contexts: ContextVar[list[Context]] = ContextVar("contexts")
-_LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]']")
 
 
 class _Context(Context):
@@ -107,7 +107,17 @@ def _written(value: Any) -> str:
 
 class _Template(Template):
     """A file of macros is made ready once. Jinja's own compares all the names that each of its readers knows with its
-    own first, at every import; ours are the environment's, the same for all."""
+    own first, at every import; ours are the environment's, the same for all. And what was drawn with goes with it."""
+
+    def render(self, *args: Any, **kwargs: Any) -> str:
+        contexts: list[Context] = []
+        drawing = _contexts.set(contexts)
+        try:
+            return super().render(*args, **kwargs)
+        finally:
+            for context in contexts:
+                context.vars.clear()
+            _contexts.reset(drawing)
 
     def new_context(self, vars: dict[str, Any] | None = None, shared: bool = False,
                     locals: Mapping[str, Any] | None = None) -> Context:
@@ -220,14 +230,10 @@ class Pages:
         environment = self._environment(language)
         if identity is not None:
             values["page"] = self._page(request, identity, now)
-        contexts: list[Context] = []
-        reading, drawing = _reader.set(Reader(language, zone, now)), _contexts.set(contexts)
+        reading = _reader.set(Reader(language, zone, now))
         try:
             return environment.get_template(name).render(**values).encode()
         finally:
-            for context in contexts:
-                context.vars.clear()
-            _contexts.reset(drawing)
             _reader.reset(reading)
 
     def answer(self, request: Request[Any, Any, Any], name: str, *, status: int = 200,
@@ -373,18 +379,3 @@ def _spaced(number: str) -> str:
 def micros(price: str, quantity: int) -> int:
     """So many of a price in decimal digits, in millionths: what `money` shows. Binary fractions have no place in it."""
     return int(Decimal(price) * quantity * 1_000_000)
-
-
-def whatsapp_text(text: str) -> Markup:
-    """A message's text with WhatsApp's marks and links; everything else is escaped first."""
-    if "://" not in text:
-        return Markup(drawn(str(escape(text))))
-    pieces: list[str] = []
-    position = 0
-    for match in _LINK.finditer(text):
-        pieces.append(drawn(str(escape(text[position:match.start()]))))
-        address = str(escape(match.group(0)))
-        pieces.append(f'<a href="{address}" target="_blank" rel="noopener noreferrer nofollow">{address}</a>')
-        position = match.end()
-    pieces.append(drawn(str(escape(text[position:]))))
-    return Markup("".join(pieces))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chime.text_marks import drawn, plain
+from chime.text_marks import plain
+from chime.web.message_text import whatsapp_text
 
 MARKED = [
     ("*Sale* today", "<strong>Sale</strong> today", "Sale today"),
@@ -19,13 +20,13 @@ UNMARKED = ["2 * 3 * 4", "snake_case_name", "a*b*c", "* no *", "*two\nlines*", "
 
 @pytest.mark.parametrize(("text", "html", "words"), MARKED)
 def test_marks_are_drawn_or_left_out(text: str, html: str, words: str) -> None:
-    assert drawn(text) == html
+    assert whatsapp_text(text) == html
     assert plain(text) == words
 
 
 @pytest.mark.parametrize("text", UNMARKED)
 def test_what_is_no_mark_stays(text: str) -> None:
-    assert drawn(text) == plain(text) == text
+    assert whatsapp_text(text) == plain(text) == text
 
 
 @given(st.text(alphabet="*_~` ab\n.", max_size=40))
@@ -33,3 +34,11 @@ def test_nothing_but_marks_goes(text: str) -> None:
     left = iter(text)
     assert all(letter in left for letter in plain(text)), "in the same order"
     assert plain(text).translate(str.maketrans("", "", "*_~`")) == text.translate(str.maketrans("", "", "*_~`"))
+
+
+def test_words_are_escaped_before_marks_are_drawn() -> None:
+    assert whatsapp_text("*<b>* & <script>") == "<strong>&lt;b&gt;</strong> &amp; &lt;script&gt;"
+    assert whatsapp_text("<i>") == "&lt;i&gt;"
+    link = 'href="https://a.example/?x=1&amp;y=*2*"'
+    assert link in whatsapp_text('*<b>* https://a.example/?x=1&y=*2*')
+    assert "<b>" not in whatsapp_text("<b> https://a.example/ <b>")
