@@ -170,7 +170,7 @@ class Reader:
         micros, currency = amount
         units = Decimal(micros) / 1_000_000
         if not _CURRENCY.fullmatch(currency):
-            return f"{format_decimal(units, locale=self.locale, decimal_quantization=False)} {currency}"
+            return f"{format_decimal(units, locale=self.locale, decimal_quantization=False)} {currency}".rstrip()
         return format_currency(units, currency, locale=self.locale, decimal_quantization=False)
 
     def number(self, count: int) -> str:

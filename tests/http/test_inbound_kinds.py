@@ -96,7 +96,7 @@ KINDS: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         ("KWD0.375<",)),
     "order without a known currency": ({"type": "order", "order": {"catalog_id": "801", "product_items": [
         {"product_retailer_id": "SKU1", "quantity": 3, "item_price": 5, "currency": "<b>"},
-        {"product_retailer_id": "SKU2", "quantity": 1, "item_price": 7}]}}, "order", ("15 &lt;b&gt;", ">7<")),
+        {"product_retailer_id": "SKU2", "quantity": 2, "item_price": 7}]}}, "order", ("15 &lt;b&gt;", ">14<")),
     "chat opened": ({"type": "request_welcome"}, "request_welcome", ("Opened the chat",)),
     "poll": ({"type": "unsupported", "unsupported": {"type": "poll_creation"}, "errors": [
         {"code": 131051, "title": "Unknown", "error_data": {"details": "Message type is not supported."}}]},

@@ -81,14 +81,15 @@ def simulator_app(simulator: Simulator) -> Iterator[Litestar]:
 
 
 class _Authorities:
-    """The context of a client that says nothing about TLS; any other is made as ever."""
+    """The context of a client that says nothing about certificates; any other is made as ever."""
 
     def __init__(self, make: Any) -> None:
         self._make = make
-        self._usual: Any = None
+        self._usual: dict[bool, Any] = {}
 
     def __call__(self, verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
-        if verify is not True or cert is not None or not trust_env:
+        if verify is not True or cert is not None:
             return self._make(verify=verify, cert=cert, trust_env=trust_env)
-        self._usual = self._usual or self._make()
-        return self._usual
+        if trust_env not in self._usual:
+            self._usual[trust_env] = self._make(trust_env=trust_env)
+        return self._usual[trust_env]

@@ -91,7 +91,7 @@ def test_days_are_the_readers_own() -> None:
 @pytest.mark.parametrize(("amount", "written"), [
     ((115_000, "INR"), "₹0.115"), ((18_500_000, "USD"), "$18.50"), ((3_000_000, "JPY"), "¥3"),
     ((3_000_000, "it's"), "3 it's"), ((1_234_500_000, "<b>'"), "1,234.5 <b>'"), ((0, "''"), "0 ''"),
-    ((1, "usd"), "0.000001 usd"),
+    ((1, "usd"), "0.000001 usd"), ((15_000_000, ""), "15"),
 ])
 def test_money_is_of_its_currency(amount: tuple[int, str], written: str) -> None:
     assert language.Reader("en", "UTC", NOW).money(amount) == written

@@ -17,11 +17,12 @@ CAUGHT = {
     f"token {TOKEN}": "meta_token", f"x={Ids().api_key()}!": "api_key", "chime_" + "o" * 43: "api_key",
     "Authorization: Bearer abc.def": "bearer", "sent wamid.HBgLMTQxNTU1NTAxMjM=": "wamid",
     "key " + "0f" * 32: "hex", "to 14155550123": "number", "to +1 415 555-0123": "number", "(415) 555-01234": "number",
-    "wa 919812345067": "number",
+    "wa 919812345067": "number", "x" * 20 + TOKEN + "=": "meta_token", f"access_token%3D{TOKEN}": "meta_token",
 }
 ORDINARY = (
     "2026-11-21 09:30 done", "http://127.0.0.1:53017", "203.0.113.77", "01kafx2v9m3q8r5t7w1y4z6b0k", "took 12345678 ms",
     "chime/web/pages.py:143", "inbox.deliver", "10.1.2.3:8700", "error 131026", "v26.0", "attempt 1 of 3 in 60 s",
+    "root=7+h/EAAtestsaccesstokenoftheworld0123456789=", "EAAtestsaccesstokenoftheworld01234567891234=",
 )
 
 
