@@ -11,6 +11,7 @@ from chime.message_templates import MessageTemplate
 from chime.whatsapp import OutboundMessage, parse_message
 
 Fields = dict[str, str]
+LONGEST_TEXT = 4_096  # WhatsApp's own; `text.body`
 
 
 def outbound(kind: str, fields: Fields) -> OutboundMessage:
@@ -35,7 +36,10 @@ Built = tuple[dict[str, Any], dict[str, str]]
 
 
 def _text(fields: Fields) -> Built:
-    return ({"type": "text", "text": {"body": fields.get("text", ""), "preview_url": True}}, {"text.body": "text"})
+    text = fields.get("text", "")
+    if len(text) > LONGEST_TEXT:
+        raise Invalid.field("text", "One message has at most 4,096 characters. Shorten it, or send it in parts.")
+    return ({"type": "text", "text": {"body": text, "preview_url": True}}, {"text.body": "text"})
 
 
 def _location(fields: Fields) -> Built:

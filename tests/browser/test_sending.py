@@ -76,6 +76,27 @@ async def test_the_bubble_does_not_wait_for_the_server(pages: Pages, world: Worl
         "Shown before anybody answered", "And one more behind it"], "in the order they were written"
 
 
+async def test_what_is_too_long_for_one_message_stays_until_it_fits(pages: Pages, world: World) -> None:
+    found = await new_talk(world, "Ada Long")
+    page = await open_talk(pages, found)
+    text, room = page.locator("#text"), page.locator("#room")
+    await text.focus()
+    await page.keyboard.insert_text("a" * 3_600)
+    await expect(room).to_have_count(0)
+    await page.keyboard.insert_text("b" * 1_400)
+    await expect(room).to_have_text("5,000 / 4,096")
+    pages.announce(r"answer 422|status of 422")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#send-error")).to_contain_text("at most 4,096 characters")
+    await expect(text).to_have_value("a" * 3_600 + "b" * 1_400)
+    await expect(page.locator("#messages > .msg-out")).to_have_count(0)
+    await text.fill("\N{SLIGHTLY SMILING FACE}" * 4_096)
+    await expect(room).to_have_text("4,096 / 4,096")
+    await page.keyboard.press("Enter")
+    assert [sent.content["body"] for sent in await received(found)] == ["\N{SLIGHTLY SMILING FACE}" * 4_096]
+    await expect(room).to_have_count(0)
+
+
 async def test_a_failure_says_why_and_can_be_tried_again(pages: Pages, world: World) -> None:
     found = await new_talk(world, "Bea Lind")
     page = await open_talk(pages, found)

@@ -12,6 +12,7 @@ import { insertByTime, openThread, receive } from './thread.js';
 const { base, user } = document.body.dataset;
 const TYPING_EVERY = 20_000; // WhatsApp shows the dots for 25 s
 const RETRY_AFTER = 3_000;
+const LONGEST = 4_096; // characters of one message
 
 fetchStyle('compose');
 
@@ -34,8 +35,22 @@ function restoreDraft() {
   fit();
 }
 
+/** How much of a message's room is used, once that is a question. What is too much stays: it can be cut or sent in parts. */
+function tellRoom() {
+  const used = field()?.value.length > LONGEST - 400 ? [...field().value.trim()].length : 0;
+  if (!used) {
+    byId('room')?.remove();
+    return;
+  }
+  if (!byId('room')) byId('writing').after(Object.assign(document.createElement('p'), { id: 'room', className: 'composer-room num' }));
+  const number = new Intl.NumberFormat(document.documentElement.lang);
+  byId('room').textContent = `${number.format(used)} / ${number.format(LONGEST)}`;
+  byId('room').classList.toggle('over', used > LONGEST);
+}
+
 /** Browsers without `field-sizing` grow the field by hand. */
 function fit() {
+  tellRoom();
   if (CSS.supports('field-sizing', 'content') || !field()) return;
   field().style.height = 'auto';
   field().style.height = `${field().scrollHeight + 2}px`;
