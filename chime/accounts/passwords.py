@@ -53,9 +53,9 @@ async def begin_reset(tx: Transaction, ids: Ids, user_id: str, now: int) -> str:
     return token
 
 
-async def is_reset_fresh(db: Db, user_id: str, now: int) -> bool:
+async def is_reset_fresh(tx: Transaction, user_id: str, now: int) -> bool:
     """Whether a link was mailed a moment ago, so that a second one would only fill the mailbox."""
-    return bool(await db.value("SELECT 1 FROM password_reset WHERE user_id = ? AND created_at > ?", user_id,
+    return bool(await tx.value("SELECT 1 FROM password_reset WHERE user_id = ? AND created_at > ?", user_id,
                                now - RESET_PAUSE))
 
 

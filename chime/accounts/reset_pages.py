@@ -70,19 +70,22 @@ async def create_password_reset(request: AnyRequest) -> Response[bytes]:
 async def _mail_link(services: Services, email: str) -> None:
     try:
         user = await queries.user_by_email(services.control.db, email)
-        fresh = user is not None and await is_reset_fresh(services.control.db, user.id, services.clock.real_now())
-        if user is not None and user.disabled_at is None and not fresh:
-            await mail_reset(services, user, SYSTEM)
+        if user is not None and user.disabled_at is None:
+            await mail_reset(services, user, SYSTEM, again=False)
     except ChimeError as error:
         _log.error("reset.not_mailed", error)
 
 
-async def mail_reset(services: Services, user: User, by: Actor) -> bool:
-    """Queue a mail with a link for this person; False where no mail server is set up."""
+async def mail_reset(services: Services, user: User, by: Actor, *, again: bool = True) -> bool:
+    """Queue a mail with a link for this person; False where no mail server is set up. Without `again`, a link that was
+    mailed a moment ago is enough: asked in the transaction, or two clicks would both find none."""
     if not services.mailer.configured:
         return False
     async with services.control.write(by) as tx:
-        token = await begin_reset(tx, services.ids, user.id, services.clock.real_now())
+        now = services.clock.real_now()
+        if not again and await is_reset_fresh(tx, user.id, now):
+            return True
+        token = await begin_reset(tx, services.ids, user.id, now)
         await services.mailer.send(
             user.email, "Chime: set a new password",
             "Somebody, hopefully you, asked for a new password of your Chime account.\n\n"
