@@ -216,10 +216,9 @@ async def leaving(world: World, client: httpx.AsyncClient, tenant: Tenant | None
     async with listening(client, tenant) as stream:
         yield left
         await world.settle()
-        async with listening(client, tenant) as later:
-            newest = later.named("hello")[0]["seq"]
-        await until(lambda: stream.named("hello")[0]["seq"] == newest
-                    or any(data["seq"] == newest for data in stream.named("nudge")))
+        # Whatever was told before comes before it; numbers would not do, since another workspace may have the newest.
+        world.services.hub.mention(tenant.workspace_id, "told", {}, "")
+        await until(lambda: stream.named("told"))
         left.nudges = set(stream.nudges)
     left.jobs = Counter(world.services.runner.finished) - jobs
     # Half a second after whatever happened, with every sweep, whenever somebody may have a hand free or is told of it.
