@@ -9,11 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+class Sentence(str):
+    """A sentence with values in it, as it reads in English. The catalogues (`chime/web/language.py`) say it in other
+    languages, where the values may stand elsewhere and numbers are written otherwise."""
+
+    template: str
+    values: dict[str, str | int]
+
+    def __new__(cls, template: str, **values: str | int) -> Sentence:
+        made = super().__new__(cls, template % {
+            name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()})
+        made.template, made.values = template, values
+        return made
+
+
 class ChimeError(Exception):
     """Base of everything Chime raises on purpose."""
 
     status = 500
     title = "Something went wrong"
+
+    @property
+    def said(self) -> str:
+        """What it says, for a catalogue to say in another language: `str` of it would be English only."""
+        return str(self) if not self.args or not isinstance(self.args[0], Sentence) else self.args[0]
 
 
 class StartRefused(ChimeError):
@@ -32,6 +51,11 @@ class Forbidden(ChimeError):
 
     status = 403
     title = "Not allowed"
+
+    @classmethod
+    def without(cls, permission: str) -> Forbidden:
+        """What they lack is named, so that they can ask for it."""
+        return cls(Sentence("This needs the permission %(permission)s.", permission=permission))
 
 
 class NotSignedIn(ChimeError):

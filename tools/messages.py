@@ -24,7 +24,7 @@ from chime.whatsapp.errors import every_rule
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "chime" / "locale" / "chime.pot"
 SAID_BY = {"Invalid", "field", "Refused", "NotFound", "Conflict", "Forbidden", "NotSignedIn", "TooMany", "BadRequest",
-           "NotFromHere", "DiskNearlyFull", "Unavailable", "words", "gettext"}
+           "NotFromHere", "DiskNearlyFull", "Unavailable", "Sentence", "words", "gettext"}
 
 # What makes something with a name: its `words` and what it says `about` it.
 NAMED_BY = {"Section", "Named", "Topic", "_may", "Claim", "Group", "Unclaimed"}
@@ -42,7 +42,8 @@ def texts_of_python(path: Path) -> Iterator[tuple[int, str]]:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         texts = [part.value for part in node.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
         # An error's first text may be the name of a field; what is looked up in words is always a text.
-        if name in SAID_BY and texts and (" " in texts[-1] or name in ("words", "gettext")):
+        is_half = name == "Sentence" and texts[-1:] and texts[-1][0].islower()  # the wire's: forms say whole ones
+        if name in SAID_BY and texts and not is_half and (" " in texts[-1] or name in ("words", "gettext")):
             yield node.lineno, texts[-1]
         for keyword in node.keywords:
             if name in NAMED_BY and keyword.arg in ("words", "about") and isinstance(keyword.value, ast.Constant):

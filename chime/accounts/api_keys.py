@@ -15,7 +15,7 @@ import msgspec
 from chime.accounts.model import NewKey, check_name
 from chime.clock import DAY
 from chime.db import Db
-from chime.errors import Conflict, Invalid, NotFound
+from chime.errors import Conflict, Invalid, NotFound, Sentence
 from chime.ids import Ids, public_part
 from chime.security.crypto import digest
 from chime.security.limits import API
@@ -87,9 +87,10 @@ async def create_api_key(
     if made_by is not None:
         beyond = sorted(scope.value for scope in granted if not tx.actor.may(scope))
         if beyond:
-            raise Invalid.field("scopes", f"You do not hold this yourself: {', '.join(beyond)}.")
+            raise Invalid.field("scopes", Sentence("You do not hold this yourself: %(beyond)s.",
+                                                   beyond=", ".join(beyond)))
     if not 1 <= days <= MOST_DAYS:
-        raise Invalid.field("days", f"A key lasts from 1 to {MOST_DAYS} days.")
+        raise Invalid.field("days", Sentence("A key lasts from 1 to %(most)s days.", most=MOST_DAYS))
     networks, name = check_networks(addresses), check_name(name)
     own_limits = check_limits(limits) if limits is not None else None
     key, key_id = ids.api_key(), tx.new_id()
@@ -120,8 +121,8 @@ def _json(value: object) -> str:
 def check_limits(limits: Sequence[int]) -> list[tuple[int, float]]:
     """Raises Invalid."""
     if len(limits) != 3 or not 1 <= limits[0] <= limits[1] <= limits[2] <= MOST_CALLS:
-        raise Invalid.field("limits", f"Three numbers that grow, such as 3,20,100: calls in one second, in ten and in "
-                                      f"sixty, {MOST_CALLS} at most.")
+        raise Invalid.field("limits", Sentence("Three numbers that grow, such as 3,20,100: calls in one second, in ten "
+                                               "and in sixty, %(most)s at most.", most=MOST_CALLS))
     return list(zip(limits, _SPANS, strict=True))
 
 
@@ -134,9 +135,10 @@ def limits_from(texts: Sequence[str], names: Sequence[str]) -> tuple[int, ...] |
         typed = text.strip()
         calls = int(typed) if re.fullmatch(r"[0-9]{1,5}", typed) else 0 if typed else max(usual.count, least)
         if not 1 <= calls <= MOST_CALLS:
-            problems.append((name, f"A whole number from 1 to {MOST_CALLS}, or nothing for the usual limit."))
+            problems.append((name, Sentence("A whole number from 1 to %(most)s, or nothing for the usual limit.",
+                                            most=MOST_CALLS)))
         elif calls < least:
-            problems.append((name, f"Not fewer than in the shorter time: at least {least}."))
+            problems.append((name, Sentence("Not fewer than in the shorter time: at least %(least)s.", least=least)))
         found.append(calls)
         least = max(least, min(calls, MOST_CALLS))
     if problems:
@@ -153,10 +155,10 @@ def check_networks(addresses: Sequence[str]) -> list[str]:
         except ValueError:
             wrong.append(text.strip()[:60])
     if wrong:
-        raise Invalid.field("addresses", f"Not an address or network: {', '.join(wrong[:3])}. Write 203.0.113.7 or "
-                                         "203.0.113.0/24, one on a line.")
+        raise Invalid.field("addresses", Sentence("Not an address or network: %(wrong)s. Write 203.0.113.7 or "
+                                                  "203.0.113.0/24, one on a line.", wrong=", ".join(wrong[:3])))
     if len(found) > MOST_ADDRESSES:
-        raise Invalid.field("addresses", f"At most {MOST_ADDRESSES} addresses or networks.")
+        raise Invalid.field("addresses", Sentence("At most %(most)s addresses or networks.", most=MOST_ADDRESSES))
     return found
 
 
@@ -176,7 +178,8 @@ async def need_room(tx: Transaction, workspace_id: str) -> None:
     living = await tx.value("SELECT count(*) FROM api_key WHERE workspace_id = ? AND revoked_at IS NULL "
                             "AND (expires_at IS NULL OR expires_at > ?)", workspace_id, tx.now)
     if living >= MOST_KEYS:
-        raise Conflict(f"A workspace has at most {MOST_KEYS} keys; revoke one that is not needed any more.")
+        raise Conflict(Sentence("A workspace has at most %(most)s keys; revoke one that is not needed any more.",
+                                most=MOST_KEYS))
 
 
 async def revoke_api_key(tx: Transaction, *, workspace_id: str, key_id: str) -> None:

@@ -31,7 +31,7 @@ async def authority(tx: Transaction, workspace_id: str, permission: Permission) 
     """The one who acts, as they are at this very moment. Raises Forbidden."""
     actor = await _now(tx, workspace_id)
     if actor is None or not actor.may(permission):
-        raise Forbidden(f"This needs the permission {permission.value}.")
+        raise Forbidden.without(permission.value)
     return actor
 
 

@@ -16,7 +16,7 @@ from chime.accounts.model import User
 from chime.accounts.notify import notify
 from chime.accounts.sessions import ABSOLUTE, sign_in
 from chime.clock import SECOND
-from chime.errors import Forbidden
+from chime.errors import Forbidden, Sentence
 from chime.security.crypto import derive
 from chime.security.permissions import Actor, Origin
 from chime.web.proxies import client_address, counted_address
@@ -92,7 +92,8 @@ async def _need_no_provider(request: AnyRequest, user: User) -> None:
     if provider is not None and provider.only and not await identities.may_use_password(
             services.control.db, user.id, request.cookies.get(cookie_of(request, "offer"), ""),
             services.clock.real_now()):
-        raise Forbidden(f"Here everybody signs in with {provider.name}. Go back and use that.")
+        raise Forbidden(Sentence("Here everybody signs in with %(provider)s. Go back and use that.",
+                                 provider=provider.name))
 
 
 async def enter(request: AnyRequest, user: User, *, factors: str, where: str) -> Response[Any]:

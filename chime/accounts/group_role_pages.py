@@ -84,7 +84,7 @@ def _problems(request: AnyRequest, error: ChimeError) -> dict[str, str]:
     words = catalogue(request.scope["state"]["identity"].locale).gettext
     if isinstance(error, Invalid):
         return {problem.field: words(problem.message) for problem in error.errors}
-    return {"": words(str(error))}
+    return {"": words(error.said)}
 
 
 @post(_PAGE + "/rules/{rule_id:str}/removal", opt=PROVEN, status_code=303, include_in_schema=False)

@@ -18,7 +18,7 @@ from chime.accounts import membership
 from chime.accounts.authority import authority, may_give, role_grants
 from chime.accounts.full_workspaces import is_full
 from chime.db import Db
-from chime.errors import Conflict, Forbidden, Invalid, NotFound
+from chime.errors import Conflict, Forbidden, Invalid, NotFound, Sentence
 from chime.security.permissions import Actor, Permission, Role
 from chime.workspaces import Transaction
 
@@ -84,7 +84,8 @@ async def propose(tx: Transaction, *, workspace_id: str, group_name: str, role: 
     Raises Invalid, Conflict."""
     group_name = group_name.strip()
     if not 1 <= len(group_name) <= LONGEST_GROUP or not group_name.isprintable():
-        raise Invalid.field("group", f"Write the group as the provider does, at most {LONGEST_GROUP} characters.")
+        raise Invalid.field("group", Sentence("Write the group as the provider does, at most %(most)s characters.",
+                                              most=LONGEST_GROUP))
     if role not in set(Role):
         raise Invalid.field("role", "Choose a role.")
     if not await tx.value("SELECT 1 FROM workspace WHERE id = ? AND state = 'active'", workspace_id):
@@ -92,7 +93,7 @@ async def propose(tx: Transaction, *, workspace_id: str, group_name: str, role: 
     if await tx.value("SELECT 1 FROM group_role WHERE workspace_id = ? AND group_name = ?", workspace_id, group_name):
         raise Conflict("There is a rule for this group and workspace already. Delete it first.")
     if int(await tx.value("SELECT count(*) FROM group_role")) >= MOST_RULES:
-        raise Conflict(f"There are {MOST_RULES} rules already. Delete some.")
+        raise Conflict(Sentence("There are %(most)s rules already. Delete some.", most=MOST_RULES))
     rule_id = tx.new_id()
     await tx.execute("INSERT INTO group_role (id, workspace_id, group_name, role, made_by, created_at) "
                      "VALUES (?, ?, ?, ?, ?, ?)", rule_id, workspace_id, group_name, role, tx.actor.id, tx.audited_at)

@@ -20,7 +20,7 @@ from chime.accounts.invitations import Accepted, Made, NewInvitation, Open
 from chime.accounts.model import User, check_name
 from chime.accounts.trail_jobs import COPY, EVERYTHING
 from chime.db import Db
-from chime.errors import ChimeError, Forbidden, Invalid, NotFound
+from chime.errors import ChimeError, Forbidden, Invalid, NotFound, Sentence
 from chime.security import limits
 from chime.security.permissions import Actor, Permission, Reach
 from chime.web.forms import form_fields, form_lists
@@ -134,7 +134,8 @@ async def create_account(request: AnyRequest, token: str) -> Response[Any]:
     """Sign up as the invited address, and in. Who has an account already accepts with it."""
     services = Services.of(request)
     if services.config.oidc is not None and services.config.oidc.only:
-        raise Forbidden(f"Here everybody signs in with {services.config.oidc.name}. Go back and use that.")
+        raise Forbidden(Sentence("Here everybody signs in with %(provider)s. Go back and use that.",
+                                 provider=services.config.oidc.name))
     found = await invitations.opened(services.control.db, services.clock.now(), token)
     if await queries.user_by_email(services.control.db, found.email) is not None:
         return Redirect(f"/invitations/{token}", status_code=303)

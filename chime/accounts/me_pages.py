@@ -65,7 +65,7 @@ class Me:
         """What is wrong, by field; what belongs to no field under the empty name."""
         if isinstance(error, Invalid):
             return {problem.field: self.words(problem.message) for problem in error.errors}
-        return {"": self.words(str(error))}
+        return {"": self.words(error.said)}
 
     async def page(self, name: str, *, status: int = 200, **values: Any) -> Response[bytes]:
         unseen = await notices.unseen(self.db, self.id)

@@ -24,7 +24,7 @@ from chime.approvals.model import (
     Wanted,
     digest_of,
 )
-from chime.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
+from chime.errors import Conflict, Forbidden, Invalid, NotFound, Sentence, TooMany
 from chime.workspaces import Transaction
 
 MOST_OPEN = 20
@@ -34,9 +34,10 @@ async def request(tx: Transaction, wanted: Wanted, *, requester: Requester, need
     """Ask for something. What needs nobody is approved at once. Raises Invalid, TooMany."""
     reason = " ".join(wanted.reason.split())
     if len(reason) > LONGEST_REASON:
-        raise Invalid.field("reason", f"At most {LONGEST_REASON} characters.")
+        raise Invalid.field("reason", Sentence("At most %(most)s characters.", most=LONGEST_REASON))
     if requester.person_id and await queries.open_count(tx, requester.person_id) >= MOST_OPEN:
-        raise TooMany(f"{MOST_OPEN} of your requests are under way; wait for them or cancel some.", retry_after=60)
+        raise TooMany(Sentence("%(most)s of your requests are under way; wait for them or cancel some.",
+                               most=MOST_OPEN), retry_after=60)
     approval_id, now = tx.new_id(), tx.audited_at
     bound = digest_of(wanted.kind, wanted.parameters, requester.person_id, requester.key_id)
     earliest = now + DELAY if needs is Needs.DELAY else now

@@ -102,7 +102,7 @@ async def create_request_decision(here: Here, approval_id: str) -> ApprovalAnswe
     body = await json_body(here.request, Decide)
     needed = Permission((await _found(here, approval_id)).decided_by)
     if not here.actor.may(needed):
-        raise Forbidden(f"This needs the permission {needed.value}.")
+        raise Forbidden.without(needed.value)
     return ApprovalAnswer.of(await decide(here, approval_id, needed, decision=body.decision,
                                           fingerprint=body.fingerprint, reason=body.reason))
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chime.clock import DAY
-from chime.errors import Invalid
+from chime.errors import Invalid, Sentence
 
 FEWEST_DAYS = 365
 """No trail is kept for less than a year: DPDP asks for a year of logs."""
@@ -100,7 +100,8 @@ def checked_days(text: str) -> int:
     """How many days to keep the trail, from a form. Raises Invalid."""
     plain = text.strip()
     if not (plain.isascii() and plain.isdigit() and len(plain) < 9) or not FEWEST_DAYS <= int(plain) <= MOST_DAYS:
-        raise Invalid.field("days", f"A number of days from {FEWEST_DAYS} to {MOST_DAYS}.")
+        raise Invalid.field("days", Sentence("A number of days from %(fewest)s to %(most)s.",
+                                             fewest=FEWEST_DAYS, most=MOST_DAYS))
     return int(plain)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from chime.audit.model import LATEST, Event, Filter, Result
 from chime.clock import DAY, as_datetime, from_rfc3339
-from chime.errors import Invalid
+from chime.errors import Invalid, Sentence
 from chime.ids import is_id
 from chime.web.listing import decode_cursor
 
@@ -81,7 +81,7 @@ def filter_of(query: Mapping[str, str]) -> Filter:
         raise Invalid.field("result", "Say done or denied.")
     for name in FILTERS:
         if len(query.get(name, "")) > LONGEST:
-            raise Invalid.field(name, f"At most {LONGEST} letters.")
+            raise Invalid.field(name, Sentence("At most %(most)s letters.", most=LONGEST))
     return Filter(action=query.get("action", ""), actor_id=query.get("actor_id", ""), object_kind=object_kind,
                   object_id=object_id, result=query.get("result", ""), since=moment(query, "since"),
                   until=moment(query, "until", end_of_day=True))

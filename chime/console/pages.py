@@ -46,7 +46,7 @@ def _problems(request: AnyRequest, error: ChimeError) -> dict[str, str]:
     words = catalogue(request.scope["state"]["identity"].locale).gettext
     if isinstance(error, Invalid):
         return {problem.field: words(problem.message) for problem in error.errors}
-    return {"": words(str(error))}
+    return {"": words(error.said)}
 
 
 @get(_PAGE, opt=OPERATE)

@@ -11,7 +11,7 @@ from chime.contacts import field_queries, queries
 from chime.contacts.custom_fields import FieldKind, FieldSubject, checked_values
 from chime.contacts.forgetting import refused_before
 from chime.contacts.model import Consent, NewContact, Tag, check_fields, check_user_id, normalise_phone
-from chime.errors import Conflict, Invalid, NotFound
+from chime.errors import Conflict, Invalid, NotFound, Sentence
 from chime.security.scope import EVERYTHING
 from chime.whatsapp import Person
 from chime.workspaces import Transaction
@@ -243,7 +243,7 @@ async def attach(tx: Transaction, contact_id: str, name: str) -> str:
     """A part of other verbs, which audit: the id of the tag. Raises Invalid."""
     name = _checked_tag(name, field="tags")
     if (await tx.value("SELECT count(*) FROM contact_tag WHERE contact_id = ?", contact_id)) >= MOST_TAGS:
-        raise Invalid.field("tags", f"A contact has at most {MOST_TAGS} tags.")
+        raise Invalid.field("tags", Sentence("A contact has at most %(most)s tags.", most=MOST_TAGS))
     tag_id = await _tag_named(tx, name)
     await tx.execute("INSERT OR IGNORE INTO contact_tag (contact_id, tag_id, created_at) VALUES (?, ?, ?)",
                      contact_id, tag_id, tx.now)
@@ -261,7 +261,7 @@ def _checked_tags(names: Sequence[str]) -> None:
     for name in names:
         _checked_tag(name, field="tags")
     if len(names) > MOST_TAGS:
-        raise Invalid.field("tags", f"A contact has at most {MOST_TAGS} tags.")
+        raise Invalid.field("tags", Sentence("A contact has at most %(most)s tags.", most=MOST_TAGS))
 
 
 async def _tag_named(tx: Transaction, name: str) -> str:

@@ -186,7 +186,7 @@ async def show_contact(here: Here, contact_id: str) -> ContactAnswer:
 def _may_opt_in(here: Here, decision: Decision | UnsetType) -> None:
     """Taking a person's no is everybody's; writing down a yes is for who may vouch for it. Raises Forbidden."""
     if decision == "opted_in" and not here.actor.may(Permission.CONSENT_OPT_IN):
-        raise Forbidden(f"This needs the permission {Permission.CONSENT_OPT_IN.value}.")
+        raise Forbidden.without(Permission.CONSENT_OPT_IN.value)
 
 
 async def _check_owner(here: Here, owner_id: str | UnsetType | None) -> None:

@@ -17,7 +17,7 @@ import msgspec
 
 from chime.clock import from_rfc3339, rfc3339
 from chime.contacts.model import normalise_phone
-from chime.errors import Invalid
+from chime.errors import Invalid, Sentence
 from chime.phone import Phone
 
 MOST_FIELDS = 50
@@ -90,7 +90,7 @@ def checked_field(new: NewField) -> NewField:
     if new.kind in CHOOSES and not options:
         wrong.append(("options", "Give at least one choice, each on a line of its own."))
     if len(options) > MOST_OPTIONS or any(len(option) > 80 for option in options):
-        wrong.append(("options", f"At most {MOST_OPTIONS} choices of at most 80 characters."))
+        wrong.append(("options", Sentence("At most %(most)s choices of at most 80 characters.", most=MOST_OPTIONS)))
     if wrong:
         raise Invalid(wrong)
     return msgspec.structs.replace(new, label=label, hint=hint, options=options if new.kind in CHOOSES else ())

@@ -6,7 +6,7 @@ import msgspec
 
 from chime.contacts import field_queries
 from chime.contacts.custom_fields import MOST_FIELDS, CustomField, NewField, checked_field, key_of
-from chime.errors import Conflict, Invalid, NotFound
+from chime.errors import Conflict, Invalid, NotFound, Sentence
 from chime.workspaces import Transaction
 
 
@@ -15,7 +15,7 @@ async def create_field(tx: Transaction, new: NewField) -> str:
     new = checked_field(new)
     known = await field_queries.custom_fields(tx, new.subject)
     if len(known) >= MOST_FIELDS:
-        raise Conflict(f"There are {MOST_FIELDS} fields already; remove one first.")
+        raise Conflict(Sentence("There are %(most)s fields already; remove one first.", most=MOST_FIELDS))
     key = key_of(new.label)
     if key in {field.key for field in known}:
         raise Invalid.field("label", "There is a field of this name already.")

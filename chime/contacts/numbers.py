@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chime.clock import DAY
-from chime.errors import NotFound, TooMany
+from chime.errors import NotFound, Sentence, TooMany
 from chime.workspaces import Transaction
 
 MOST_A_DAY = 30
@@ -17,7 +17,8 @@ async def reveal_number(tx: Transaction, contact_id: str) -> None:
     shown, first = (await tx.rows("SELECT count(*), min(at) FROM number_shown WHERE user_id = ? AND at > ?",
                                   tx.actor.id or "", tx.now - DAY))[0]
     if shown >= MOST_A_DAY:
-        raise TooMany(f"You looked at {MOST_A_DAY} numbers in the last 24 hours; that is the most.",
+        raise TooMany(Sentence("You looked at %(most)s numbers in the last 24 hours; that is the most.",
+                               most=MOST_A_DAY),
                       retry_after=(first + DAY - tx.now) / 1000)
     await tx.execute("INSERT INTO number_shown (id, contact_id, user_id, at) VALUES (?, ?, ?, ?)",
                      tx.new_id(), contact_id, tx.actor.id or "", tx.now)

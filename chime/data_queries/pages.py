@@ -53,7 +53,7 @@ async def _chosen(here: Here, query_id: str) -> Saved | None:
 async def _page(here: Here, wish: Wish, chosen: Saved | None, *, status: int = 200, answer: Any = None,
                 error: ChimeError | None = None, said: str = "") -> Response[bytes]:
     problem = error.answer if isinstance(error, NotAnswered) else None
-    errors = {"sql": here.words(str(error))} if problem else here.problems(error) if error else {}
+    errors = {} if error is None else {"sql": here.words(error.said)} if problem else here.problems(error)
     return here.page(
         "data_queries/index.html", status=status, wish=wish, chosen=chosen, answer=answer, problem=problem,
         errors=errors, said=said, saved=await queries.saved(here.db, here.actor.id or ""), catalogue=CATALOGUE,

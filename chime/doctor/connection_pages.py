@@ -119,7 +119,7 @@ async def _subscribe(here: Here, channel: Channel) -> None:
 
 
 async def _refused(here: Here, error: ChimeError) -> Response[bytes]:
-    return await _shown(here, "doctor/connection.html", status=error.status, error=here.words(str(error)))
+    return await _shown(here, "doctor/connection.html", status=error.status, error=here.words(error.said))
 
 
 ROUTES = [show_connection, show_connection_progress, create_connection_look, create_connection_reminder,

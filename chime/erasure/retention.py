@@ -15,7 +15,7 @@ from chime import inbox
 from chime.clock import DAY
 from chime.db import Db
 from chime.erasure.journal import thorough
-from chime.errors import Invalid
+from chime.errors import Invalid, Sentence
 from chime.workspaces import Transaction, Workspace
 
 LONGEST = 3_650
@@ -76,7 +76,8 @@ async def rules(db: Db) -> list[Rule]:
 
 async def save(tx: Transaction, wanted: dict[Kind, int | None]) -> None:
     """Decide. Raises Invalid naming the kind."""
-    wrong = [(kind.value, f"From {DEFAULTS[kind].fewest} to {LONGEST} days, or nothing to keep for ever.")
+    wrong = [(kind.value, Sentence("From %(fewest)s to %(most)s days, or nothing to keep for ever.",
+                                   fewest=DEFAULTS[kind].fewest, most=LONGEST))
              for kind, days in wanted.items() if days is not None and not DEFAULTS[kind].fewest <= days <= LONGEST]
     if wrong:
         raise Invalid(wrong)

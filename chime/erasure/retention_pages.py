@@ -10,7 +10,7 @@ from litestar.response import Redirect, Response
 from chime.erasure import retention
 from chime.erasure.retention import DEFAULTS, Kind
 from chime.erasure.retention_jobs import APPLY
-from chime.errors import Invalid
+from chime.errors import Invalid, Sentence
 from chime.security.permissions import Permission
 from chime.web.forms import form_fields
 from chime.web.here import Here
@@ -67,7 +67,8 @@ def _wanted(fields: dict[str, str]) -> dict[Kind, int | None]:
         elif text.isascii() and text.isdigit() and fewest <= int(text[:9]) <= retention.LONGEST:
             found[kind] = int(text[:9])
         else:
-            wrong.append((kind.value, f"From {fewest} to {retention.LONGEST} days, or nothing to keep for ever."))
+            wrong.append((kind.value, Sentence("From %(fewest)s to %(most)s days, or nothing to keep for ever.",
+                                               fewest=fewest, most=retention.LONGEST)))
     if wrong:
         raise Invalid(wrong)
     return found

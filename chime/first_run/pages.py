@@ -45,7 +45,7 @@ def _problems(request: AnyRequest, error: ChimeError) -> dict[str, str]:
     words: Callable[[str], str] = catalogue(request.scope["state"]["identity"].locale).gettext
     if isinstance(error, Invalid):
         return {one.field: words(one.message) for one in error.errors}
-    return {"": words(str(error))}
+    return {"": words(error.said)}
 
 
 def _next(desk: Desk, step: str) -> Response[Any]:

@@ -51,7 +51,7 @@ async def show_takers(here: Here, conversation_id: str) -> Response[Any]:
     """A dialog with everybody who could be given this conversation, who has room first. Without scripts the
     conversation itself, where the same is done."""
     if not here.actor.may(Permission.INBOX_ASSIGN):
-        raise Forbidden(f"This needs the permission {Permission.INBOX_ASSIGN.value}.")
+        raise Forbidden.without(Permission.INBOX_ASSIGN.value)
     found = await inbox.conversations_by_id(here.db, viewer(here.actor, Permission.INBOX_READ), [conversation_id])
     if not found:
         raise NotFound("There is no such conversation.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chime.errors import Conflict, Invalid, NotFound, Refused
+from chime.errors import Conflict, Invalid, NotFound, Refused, Sentence
 from chime.inbound import queries, runs
 from chime.inbound.actions import Journals
 from chime.inbound.dispatch import dispatch
@@ -77,7 +77,8 @@ async def dismiss(tx: Transaction, rejected_id: str, *, reason: str) -> None:
     await _unsettled(await queries.rejected(tx, rejected_id))
     reason = " ".join(reason.split())
     if not 1 <= len(reason) <= LONGEST_REASON:
-        raise Invalid.field("reason", f"Say in 1 to {LONGEST_REASON} characters why it is not needed.")
+        raise Invalid.field("reason", Sentence("Say in 1 to %(most)s characters why it is not needed.",
+                                               most=LONGEST_REASON))
     await tx.execute("UPDATE rejected_event SET dismissed_at = ?, dismissed_by = ?, dismissal = ? WHERE id = ?",
                      tx.now, tx.actor.name, reason, rejected_id)
     await tx.audit("event.dismissed", "rejected_event", rejected_id)

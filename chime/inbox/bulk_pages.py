@@ -98,7 +98,7 @@ async def matching(here: Here, wanted: Filter) -> list[str]:
 async def in_hand(here: Here, act: Act, ids: list[str]) -> list[str]:
     """Those of these that the actor may do this to. Raises Forbidden."""
     if not here.actor.may(act.permission):
-        raise Forbidden(f"This needs the permission {act.permission.value}.")
+        raise Forbidden.without(act.permission.value)
     return await filter_queries.held(here.db, viewer(here.actor, act.permission), ids,
                                      with_queue=act in (Act.ASSIGN, Act.TEAM))
 

@@ -181,7 +181,7 @@ async def create_consent(here: Here, contact_id: str) -> Response[Any]:
     try:
         marketing = contacts.Consent(fields.get("marketing", ""))
         if marketing is contacts.Consent.OPTED_IN and not here.actor.may(Permission.CONSENT_OPT_IN):
-            raise Forbidden(f"This needs the permission {Permission.CONSENT_OPT_IN.value}.")
+            raise Forbidden.without(Permission.CONSENT_OPT_IN.value)
         async with here.workspace.write(here.actor) as tx:
             await contacts.record_consent(tx, contact_id, marketing, source="agent",
                                           evidence=fields.get("evidence", ""))

@@ -108,7 +108,7 @@ async def update_conversation(here: Here, conversation_id: str) -> ConversationA
     assignee_id, members = body.assignee_id, await _members(here)
     await _one(here, conversation_id)
     if (assignee_id is not UNSET or body.team_id is not UNSET) and not here.actor.may(Permission.INBOX_ASSIGN):
-        raise Forbidden(f"This needs the permission {Permission.INBOX_ASSIGN.value}.")
+        raise Forbidden.without(Permission.INBOX_ASSIGN.value)
     if isinstance(assignee_id, str) and assignee_id not in members:
         raise Invalid.field("assignee_id", "This person is not a member of the workspace.")
     teams = await accounts.team_names(here.services.control.db, here.record.id)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chime import message_templates
-from chime.errors import Invalid
+from chime.checked import words
+from chime.errors import Invalid, Sentence
 from chime.message_templates import MessageTemplate
 from chime.whatsapp import OutboundMessage, parse_message
 
@@ -27,8 +28,28 @@ def outbound(kind: str, fields: Fields) -> OutboundMessage:
                       for problem in error.errors) from error
 
 
+# What a form can meet, as people are told it.
+_SENTENCES = {
+    "must not be empty": words("This must not be empty."),
+    "may have at most %(most)s characters, not %(given)s": words("At most %(most)s characters; these are %(given)s."),
+    "may have at most %(most)s entries, not %(given)s": words("At most %(most)s of them; these are %(given)s."),
+    "holds a character that cannot be sent": words("This holds a character that cannot be sent."),
+    "does not have the right form": words("This does not have the right form."),
+    "must be a number": words("Give a number."),
+    "must not contain line breaks or tabs": words("Line breaks and tabs are not possible here."),
+    "must not contain more than four spaces in a row": words("At most four spaces in a row."),
+    "is used by another row": words("Another row has this already."),
+}
+
+
 def _sentence(complaint: str) -> str:
     """The wire formats complain in half sentences after a field's name; under a field of a form stands a whole one."""
+    if isinstance(complaint, Sentence):
+        return Sentence(_SENTENCES.get(complaint.template, _whole(complaint.template)), **complaint.values)
+    return _SENTENCES.get(complaint, _whole(complaint))
+
+
+def _whole(complaint: str) -> str:
     return f"{complaint[:1].upper()}{complaint[1:]}{'' if complaint.endswith('.') else '.'}"
 
 
@@ -38,7 +59,8 @@ Built = tuple[dict[str, Any], dict[str, str]]
 def _text(fields: Fields) -> Built:
     text = fields.get("text", "")
     if len(text) > LONGEST_TEXT:
-        raise Invalid.field("text", "One message has at most 4,096 characters. Shorten it, or send it in parts.")
+        raise Invalid.field("text", Sentence("One message has at most %(most)s characters. Shorten it, or send it in "
+                                             "parts.", most=LONGEST_TEXT))
     return ({"type": "text", "text": {"body": text, "preview_url": True}}, {"text.body": "text"})
 
 

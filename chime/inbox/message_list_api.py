@@ -8,7 +8,7 @@ import msgspec
 from litestar import get
 
 from chime.db import Db
-from chime.errors import Invalid, NotFound
+from chime.errors import Invalid, NotFound, Sentence
 from chime.inbox import conversation_queries, doubt_queries, merging, queries, search_filter, search_queries
 from chime.inbox.answers import MessageAnswer
 from chime.inbox.conversation_api import CONVERSATION_EXAMPLE
@@ -109,7 +109,7 @@ async def list_workspace_messages(here: Here) -> Page[ListedMessage]:
 def _words(typed: str, *, is_needed: bool) -> Words:
     words = understood(typed)
     if len(typed) > MOST_TYPED:
-        raise Invalid.field("search", f"At most {MOST_TYPED} letters.")
+        raise Invalid.field("search", Sentence("At most %(most)s letters.", most=MOST_TYPED))
     if is_needed and not words.terms:
         raise Invalid.field("search", "Give at least one word or number, a filter, or a status.")
     return words

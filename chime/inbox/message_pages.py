@@ -108,7 +108,7 @@ async def _answered(here: Here, conversation_id: str, fields: dict[str, str], er
     if here.is_htmx or here.request.headers.get("x-csrf-token") is not None:
         return here.page("inbox/_answered.html", status=409, reply=reply)
     return here.page("inbox/not_sent.html", status=409, conversation_id=conversation_id, reply=reply,
-                     message=here.words(str(error)), values=fields)
+                     message=here.words(error.said), values=fields)
 
 
 @post(_ONE + "/files", opt=REPLY, status_code=200, request_max_body_size=LARGEST_FORM)

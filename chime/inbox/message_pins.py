@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chime.db import Db
-from chime.errors import Conflict, NotFound
+from chime.errors import Conflict, NotFound, Sentence
 from chime.inbox.actions import add_event
 from chime.inbox.model import Direction
 from chime.phone import shown_text
@@ -42,7 +42,7 @@ async def pin_message(tx: Transaction, message_id: str) -> None:
     """Keep it on top of its conversation. Raises NotFound, Conflict."""
     conversation_id = await _conversation_of(tx, message_id)
     if await tx.value("SELECT count(*) FROM message_pin WHERE conversation_id = ?", conversation_id) >= MOST_PINNED:
-        raise Conflict(f"{MOST_PINNED} messages are pinned here already; unpin one first.")
+        raise Conflict(Sentence("%(most)s messages are pinned here already; unpin one first.", most=MOST_PINNED))
     if not await tx.execute("INSERT INTO message_pin (message_id, conversation_id, by_name, at) VALUES (?, ?, ?, ?) "
                             "ON CONFLICT DO NOTHING", message_id, conversation_id, tx.actor.name, tx.now):
         return

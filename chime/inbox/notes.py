@@ -13,7 +13,7 @@ import msgspec
 
 from chime import notifications
 from chime.db import Db
-from chime.errors import Forbidden, Invalid, NotFound
+from chime.errors import Forbidden, Invalid, NotFound, Sentence
 from chime.notifications import Kind
 from chime.workspaces import Transaction
 
@@ -170,9 +170,9 @@ def _sound(text: str, mentions: Collection[str]) -> str:
     if not text:
         raise Invalid.field("text", "Write something first.")
     if len(text) > LONGEST:
-        raise Invalid.field("text", f"A note has at most {LONGEST:,} characters.")
+        raise Invalid.field("text", Sentence("A note has at most %(most)s characters.", most=LONGEST))
     if len(mentions) > MOST_MENTIONED:
-        raise Invalid.field("text", f"A note mentions at most {MOST_MENTIONED} people.")
+        raise Invalid.field("text", Sentence("A note mentions at most %(most)s people.", most=MOST_MENTIONED))
     return text
 
 

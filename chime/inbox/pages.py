@@ -173,7 +173,7 @@ async def create_assignment(here: Here, conversation_id: str) -> Response[Any]:
     except verbs.Taken as error:
         holder = team.get(error.assignee_id or "")
         raise Conflict(here.words("%(name)s was faster and has this conversation now.") % {"name": holder.name}
-                       if holder else here.words(str(error))) from error
+                       if holder else here.words(error.said)) from error
     return await shown_again(here, conversation_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chime.db import Db
-from chime.errors import Conflict
+from chime.errors import Conflict, Sentence
 from chime.workspaces import Transaction
 
 MOST_PINS = 200
@@ -23,7 +23,7 @@ async def is_pinned(db: Db, conversation_id: str, user_id: str) -> bool:
 async def pin(tx: Transaction, conversation_id: str, *, user_id: str) -> None:
     """Keep it at hand. Raises Conflict when there are too many already."""
     if await tx.value("SELECT count(*) FROM conversation_pin WHERE user_id = ?", user_id) >= MOST_PINS:
-        raise Conflict(f"You have {MOST_PINS} pinned conversations; unpin one first.")
+        raise Conflict(Sentence("You have %(most)s pinned conversations; unpin one first.", most=MOST_PINS))
     if await tx.execute("INSERT INTO conversation_pin (user_id, conversation_id, at) VALUES (?, ?, ?) "
                         "ON CONFLICT DO NOTHING", user_id, conversation_id, tx.now):
         await tx.audit("conversation.pinned", "conversation", conversation_id)

@@ -10,7 +10,7 @@ import msgspec
 
 from chime.clock import MINUTE
 from chime.db import Db
-from chime.errors import Conflict, Invalid, NotFound
+from chime.errors import Conflict, Invalid, NotFound, Sentence
 from chime.inbox import notes, snooze
 from chime.inbox.snooze import LONGEST
 from chime.security.scope import CONVERSATIONS, Viewer
@@ -59,13 +59,13 @@ async def remind(tx: Transaction, conversation_id: str, *, at: int, text: str, u
     """Remind this person then; the reminder's id. Raises NotFound, Invalid, Conflict."""
     text = " ".join(text.split())
     if len(text) > LONGEST_TEXT:
-        raise Invalid.field("text", f"A reminder has at most {LONGEST_TEXT} characters.")
+        raise Invalid.field("text", Sentence("A reminder has at most %(most)s characters.", most=LONGEST_TEXT))
     if not tx.now < at <= tx.now + LONGEST:
         raise Invalid.field("due", "Choose a moment to come, within a year.")
     if not await tx.value("SELECT 1 FROM conversation WHERE id = ?", conversation_id):
         raise NotFound("There is no such conversation.")
     if await tx.value("SELECT count(*) FROM reminder WHERE user_id = ?", user_id) >= MOST_OF_ONE:
-        raise Conflict(f"You have {MOST_OF_ONE} reminders; cancel one first.")
+        raise Conflict(Sentence("You have %(most)s reminders; cancel one first.", most=MOST_OF_ONE))
     reminder_id = tx.new_id()
     await tx.execute("INSERT INTO reminder (id, conversation_id, user_id, user_name, text, due_at, created_at) "
                      "VALUES (?, ?, ?, ?, ?, ?, ?)", reminder_id, conversation_id, user_id, user_name, text, at, tx.now)

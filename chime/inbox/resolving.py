@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from chime.db import Db
-from chime.errors import Conflict, Invalid, NotFound
+from chime.errors import Conflict, Invalid, NotFound, Sentence
 from chime.inbox import actions
 from chime.workspaces import Transaction
 
@@ -108,7 +108,7 @@ async def create_reason(tx: Transaction, name: str) -> str:
     name = await _sound(tx, name)
     known = await reasons(tx)
     if len(known) >= MOST_REASONS:
-        raise Conflict(f"There are {MOST_REASONS} reasons already; remove one first.")
+        raise Conflict(Sentence("There are %(most)s reasons already; remove one first.", most=MOST_REASONS))
     reason_id = tx.new_id()
     await tx.execute("INSERT INTO resolve_reason (id, name, position, created_at) VALUES (?, ?, (SELECT "
                      "coalesce(max(position), 0) + 1 FROM resolve_reason), ?)", reason_id, name, tx.now)

@@ -12,7 +12,7 @@ import msgspec
 from chime import message_templates
 from chime.contacts import Consent
 from chime.db import Db
-from chime.errors import NotFound, Refused
+from chime.errors import NotFound, Refused, Sentence
 from chime.inbox.model import Window
 from chime.message_templates import MessageTemplate
 
@@ -85,13 +85,15 @@ def check(found: Circumstances, kind: str, template: MessageTemplate | None, now
     if kind == "template":
         _check_template(found, template)
     if found.channel_state != "connected":
-        raise Refused(f"The number {found.display_phone} needs to be reconnected: {found.trouble}",
+        raise Refused(Sentence("The number %(number)s needs to be reconnected: %(trouble)s",
+                               number=found.display_phone, trouble=found.trouble),
                       code="channel_disconnected")
 
 
 def _check_template(found: Circumstances, template: MessageTemplate | None) -> None:
     if template is not None and template.status != "APPROVED":
-        raise Refused(f"Meta has this template as {template.status.lower()}; only approved ones can be sent.",
+        raise Refused(Sentence("Meta has this template as %(status)s; only approved ones can be sent.",
+                               status=template.status.lower()),
                       code="template_not_approved")
     # A template we don't know may be marketing: who said no gets only what is known to be something else.
     marketing = template is None or template.category == "MARKETING"

@@ -14,7 +14,7 @@ import msgspec
 
 from chime.clock import HOUR, MINUTE
 from chime.db import Db
-from chime.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from chime.errors import Conflict, Forbidden, Invalid, NotFound, Refused, Sentence
 from chime.inbox import notes, rules, sending
 from chime.inbox.model import Origin, Window
 from chime.inbox.sending import Draft
@@ -136,7 +136,7 @@ async def schedule(tx: Transaction, conversation_id: str, draft: Draft, *, at: i
             return known
     if await tx.value("SELECT count(*) FROM scheduled_message WHERE conversation_id = ? AND state <> 'cancelled'",
                       conversation_id) >= MOST_OF_ONE:
-        raise Conflict(f"A conversation has at most {MOST_OF_ONE} scheduled messages.")
+        raise Conflict(Sentence("A conversation has at most %(most)s scheduled messages.", most=MOST_OF_ONE))
     text = await _allowed(tx, conversation_id, draft, at)
     scheduled_id = tx.new_id()
     await tx.execute(

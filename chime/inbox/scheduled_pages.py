@@ -58,7 +58,7 @@ async def create_departure(here: Here, conversation_id: str, scheduled_id: str) 
         async with here.workspace.write(here.actor) as tx:
             await scheduled.send_now(tx, scheduled_id)
     except (Refused, Invalid) as error:
-        raise Conflict(here.words(str(error))) from error
+        raise Conflict(here.words(error.said)) from error
     return await shown_again(here, conversation_id)
 
 
@@ -70,7 +70,7 @@ async def create_confirmation(here: Here, conversation_id: str, scheduled_id: st
         async with here.workspace.write(here.actor) as tx:
             await scheduled.keep(tx, scheduled_id)
     except (Refused, Invalid) as error:
-        raise Conflict(here.words(str(error))) from error
+        raise Conflict(here.words(error.said)) from error
     return await shown_again(here, conversation_id)
 
 

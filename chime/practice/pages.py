@@ -61,7 +61,7 @@ async def create_practice(request: AnyRequest) -> Response[Any]:
     except ChimeError as error:
         if error.status not in (409, 422):
             raise
-        return await _page(request, status=error.status, error=catalogue(identity.locale).gettext(str(error)))
+        return await _page(request, status=error.status, error=catalogue(identity.locale).gettext(error.said))
     _practice(request).look()
     return Redirect(f"/w/{record.slug}/inbox", status_code=303)
 

@@ -38,7 +38,7 @@ async def _page(here: Here, *, status: int = 200, wrong: str = "", error: ChimeE
     paying = await accounts_of(here)
     found = [await _overview(here, currency, paying) for currency in await queries.currencies(here.db)]
     told = [(problem.field, here.words(problem.message)) for problem in error.errors] if isinstance(
-        error, Invalid) else [("", here.words(str(error)))] if error else []
+        error, Invalid) else [("", here.words(error.said))] if error else []
     known = ("table", "currency", "valid_from", "market", "category", "price", "time_zone", "free_service")
     return here.page(
         "prices/index.html", status=status, cards=cards, accounts=paying, overviews=found,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from chime.errors import Conflict, Invalid, NotFound
+from chime.errors import Conflict, Invalid, NotFound, Sentence
 from chime.restores import queries
 from chime.restores.model import ACTIVE, MUTED, Copy, Kind, Restore
 from chime.workspaces import Transaction
@@ -25,7 +25,7 @@ async def ask_copy(tx: Transaction, workspace_id: str, *, at: int, name: str, as
         raise Invalid.field("at", "Choose a moment that is over.")
     name = _SPACES.sub(" ", name).strip()
     if not 1 <= len(name) <= LONGEST_NAME:
-        raise Invalid.field("name", f"Give the copy a name of at most {LONGEST_NAME} characters.")
+        raise Invalid.field("name", Sentence("Give the copy a name of at most %(most)s characters.", most=LONGEST_NAME))
     if await tx.value("SELECT 1 FROM workspace WHERE name = ?", name):
         raise Invalid.field("name", "There is a workspace or a copy of this name already.")
     await _nothing_under_way(tx, original)

@@ -9,7 +9,7 @@ from litestar import get, post
 from litestar.response import Redirect, Response
 
 from chime import approvals
-from chime.errors import ChimeError, Conflict, Invalid, TooMany
+from chime.errors import ChimeError, Conflict, Invalid, Sentence, TooMany
 from chime.restores import people, queries
 from chime.restores.jobs import BRING_BACK
 from chime.restores.model import MUTED, Copy
@@ -70,7 +70,7 @@ async def _must_be_possible(here: Here, copy: Copy, chosen: list[str]) -> None:
     if copy.state != MUTED or await queries.under_way(control.db, here.record.id) is not None:
         raise Conflict("Something is under way with this workspace; wait for its end.")
     if not 1 <= len(chosen) <= people.MOST:
-        raise Invalid.field("contact", f"Choose at least one contact, and at most {people.MOST}.")
+        raise Invalid.field("contact", Sentence("Choose at least one contact, and at most %(most)s.", most=people.MOST))
     async with here.services.registry.use(copy.id) as opened:
         found = await people.lost(opened.db, chosen, here.workspace, control)
     if {one.then.id for one in found} != set(chosen):

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
-from chime.errors import Invalid
+from chime.errors import Invalid, Sentence
 
 SHORTEST = 15
 SHORTEST_WITH_SECOND_FACTOR = 8
@@ -36,7 +36,7 @@ def check_rules(password: str, *, second_factor: bool = False, context: Iterable
                  f"Use at least {SHORTEST} characters; a short sentence is easy to remember.")
         raise Invalid.field("password", words)
     if len(password) > LONGEST:
-        raise Invalid.field("password", f"Use at most {LONGEST} characters.")
+        raise Invalid.field("password", Sentence("Use at most %(most)s characters.", most=LONGEST))
     if len(set(password)) < _FEWEST_DIFFERENT or _is_walk(_folded(password)):
         raise Invalid.field("password", "Use more than a few different characters, and not in a row.")
     if is_common(password):

@@ -58,7 +58,7 @@ def _problems(request: AnyRequest, error: ChimeError) -> dict[str, str]:
     words = catalogue(request.scope["state"]["identity"].locale).gettext
     if isinstance(error, Invalid):
         return {problem.field: words(problem.message) for problem in error.errors}
-    return {"": words(str(error))}
+    return {"": words(error.said)}
 
 
 def _back(said: str) -> Response[Any]:

@@ -66,7 +66,7 @@ def reference_of(request: Request[Any, Any, Any]) -> str:
 
 def _told(error: Exception) -> tuple[int, str, str]:
     if isinstance(error, ChimeError):
-        return error.status, error.title, str(error)
+        return error.status, error.title, error.said
     if isinstance(error, HTTPException) and error.status_code < 500:
         title = _TITLES.get(error.status_code, "The request cannot be read")
         return error.status_code, title, title + "."
@@ -76,10 +76,10 @@ def _told(error: Exception) -> tuple[int, str, str]:
 def _problem(status: int, title: str, detail: str, reference: str, error: Exception,
              headers: dict[str, str]) -> Response[bytes]:
     """RFC 9457."""
-    problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail,
+    problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": str(detail),
                                "request_id": reference}
     if isinstance(error, Invalid):
-        problem["errors"] = [{"field": field.field, "message": field.message} for field in error.errors]
+        problem["errors"] = [{"field": field.field, "message": str(field.message)} for field in error.errors]
     if isinstance(error, Refused):
         problem["code"] = error.code
     if status == 401:

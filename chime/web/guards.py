@@ -78,7 +78,7 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
                        "take the workspace's place, or be thrown away, under Settings, Backups.")
     if not identity.actor.may(permission):
         await services.denials.note(identity, permission.value, handler.handler_name)
-        raise Forbidden(f"This needs the permission {permission.value}.")
+        raise Forbidden.without(permission.value)
     if connection.scope.get("method") not in _WITHOUT_SPACE and not handler.opt.get("small"):
         services.registry.space.need()
     if not is_api:

@@ -71,7 +71,7 @@ class Here:
         """What is wrong, by field, in the reader's language; what belongs to no field under the empty name."""
         if isinstance(error, Invalid):
             return {problem.field: self.words(problem.message) for problem in error.errors}
-        return {"": self.words(str(error))}
+        return {"": self.words(error.said)}
 
     def page(self, name: str, *, status: int = 200, headers: dict[str, str] | None = None,
              **values: Any) -> Response[bytes]:

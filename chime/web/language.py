@@ -21,6 +21,7 @@ from babel.numbers import format_currency, format_decimal
 
 from chime import resources
 from chime.clock import DAY, HOUR, MINUTE, rfc3339
+from chime.errors import Sentence
 
 _CURRENCY = re.compile("[A-Z]{3}")
 
@@ -43,11 +44,26 @@ def locale(name: str) -> Locale:
         return Locale("en")
 
 
+class _Catalogue(gettext.GNUTranslations):
+    """The words of a language, also for sentences with values in them."""
+
+    def __init__(self, language: str, compiled: bytes) -> None:
+        super().__init__(io.BytesIO(compiled))
+        self._locale = locale(language)
+
+    def gettext(self, message: str) -> str:
+        if not isinstance(message, Sentence):
+            return super().gettext(message)
+        return super().gettext(message.template) % {
+            name: format_decimal(value, locale=self._locale) if isinstance(value, int) else value
+            for name, value in message.values.items()}
+
+
 @lru_cache(maxsize=64)
 def catalogue(language: str) -> gettext.NullTranslations:
     """The words of a language."""
     compiled = resources.catalogue_files().get(f"{language}.mo")
-    return gettext.GNUTranslations(io.BytesIO(compiled)) if compiled else gettext.NullTranslations()
+    return _Catalogue(language, compiled) if compiled else gettext.NullTranslations()
 
 
 @lru_cache(4096)

@@ -15,6 +15,8 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec import inspect as shapes
 
+from chime.errors import Sentence
+
 _FAILED: Final = object()
 _NESTING = 32  # deeper than any message of Meta's, shallow enough for the interpreter's stack
 
@@ -124,7 +126,7 @@ class _Reader:
 
     def _count(self, least: int | None, most: int | None, found: int, path: tuple[str, ...]) -> None:
         if most is not None and found > most:
-            self._refuse(path, f"may have at most {most} entries, not {found}")
+            self._refuse(path, Sentence("may have at most %(most)s entries, not %(given)s", most=most, given=found))
         elif least is not None and found < least:
             self._refuse(path, "needs at least one entry" if least == 1 else f"needs at least {least} entries")
 
@@ -147,7 +149,8 @@ class _Reader:
         if shape.min_length and not given.strip():
             self._refuse(path, "must not be empty")
         elif shape.max_length is not None and len(given) > shape.max_length:
-            self._refuse(path, f"may have at most {shape.max_length} characters, not {len(given)}")
+            self._refuse(path, Sentence("may have at most %(most)s characters, not %(given)s", most=shape.max_length,
+                                        given=len(given)))
         elif shape.min_length and len(given) < shape.min_length:
             self._refuse(path, f"needs at least {shape.min_length} characters")
         elif shape.pattern is not None and not re.search(shape.pattern, given):

@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 
 from chime import resources
 from chime.clock import DAY, HOUR, MINUTE
+from chime.errors import Forbidden, Invalid, Sentence
 from chime.web import language
 from tests.support.world import World
 
@@ -95,6 +96,14 @@ def test_days_are_the_readers_own() -> None:
 ])
 def test_money_is_of_its_currency(amount: tuple[int, str], written: str) -> None:
     assert language.Reader("en", "UTC", NOW).money(amount) == written
+
+
+def test_a_sentence_with_values_reads_as_the_language_wants_it() -> None:
+    said = Sentence("A note has at most %(most)s characters.", most=10_000)
+    assert said == "A note has at most 10,000 characters." == language.catalogue("en").gettext(said)
+    assert language.catalogue("es").gettext(said) == "Una nota tiene como máximo 10.000 caracteres."
+    assert Forbidden(said).said is said and type(str(Forbidden(said))) is str
+    assert Invalid.field("text", said).errors[0].message is said
 
 
 def test_durations_name_what_matters() -> None:

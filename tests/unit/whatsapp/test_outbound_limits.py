@@ -39,7 +39,7 @@ def problems(data: Any) -> dict[str, str]:
 
 LIMITS: list[tuple[dict[str, Any], str, str]] = [
     # Text and files
-    ({"type": "text", "text": {"body": "x" * 4097}}, "text.body", "4096"),
+    ({"type": "text", "text": {"body": "x" * 4097}}, "text.body", "4,096"),
     ({"type": "text", "text": {"body": " \n"}}, "text.body", "empty"),
     ({"type": "text", "text": {}}, "text.body", "missing"),
     ({"type": "text"}, "text", "missing"),
@@ -54,7 +54,7 @@ LIMITS: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "image", "image": {"id": "1", "link": "https://chime.test"}}, "image.link", "together"),
     ({"type": "image", "image": {"link": "ftp://chime.test/a"}}, "image.link", "https://"),
     ({"type": "image", "image": {"link": "https://[x"}}, "image.link", "https://"),
-    ({"type": "image", "image": {"id": "1", "caption": "x" * 1025}}, "image.caption", "1024"),
+    ({"type": "image", "image": {"id": "1", "caption": "x" * 1025}}, "image.caption", "1,024"),
     ({"type": "audio", "audio": {"id": "1", "caption": "x"}}, "audio.caption", "not known"),
     ({"type": "sticker", "sticker": {"id": "1", "caption": "x"}}, "sticker.caption", "not known"),
     ({"type": "document", "document": {"id": "1", "filename": ""}}, "document.filename", "empty"),
@@ -79,7 +79,7 @@ LIMITS: list[tuple[dict[str, Any], str, str]] = [
      "interactive.action.buttons.0.reply.id", "256"),
     (asking("button", {"buttons": replies("a")["buttons"] + replies("b")["buttons"]}),
      "interactive.action.buttons.1.reply.id", "another"),
-    (asking("button", replies("a"), body={"text": "x" * 1025}), "interactive.body.text", "1024"),
+    (asking("button", replies("a"), body={"text": "x" * 1025}), "interactive.body.text", "1,024"),
     (asking("button", replies("a"), footer={"text": "x" * 61}), "interactive.footer.text", "60"),
     (asking("button", replies("a"), header={"type": "text", "text": "x" * 61}), "interactive.header.text", "60"),
     (asking("button", replies("a"), header={"type": "sticker"}), "interactive.header.type", "document, image"),
@@ -94,7 +94,7 @@ LIMITS: list[tuple[dict[str, Any], str, str]] = [
     (asking("list", {"button": "a", "sections": [{"title": "x" * 25, "rows": [
         {"id": "x" * 201, "title": "x" * 25, "description": "x" * 73}]}]}),
      "interactive.action.sections.0.rows.0.description", "72"),
-    (asking("list", listing(1), body={"text": "x" * 4097}), "interactive.body.text", "4096"),
+    (asking("list", listing(1), body={"text": "x" * 4097}), "interactive.body.text", "4,096"),
     (asking("list", listing(1), header={"type": "image", "image": {"id": "1"}}), "interactive.header.type", "“text”"),
     # Links, forms, products
     (asking("cta_url", {"name": "cta_url", "parameters": {"display_text": "x" * 21, "url": "https://chime.test"}}),
