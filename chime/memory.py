@@ -44,12 +44,13 @@ def keep_memory_private(config: Config) -> None:
 
 def keep_memory_together() -> None:
     """glibc gives threads stores of memory of their own, up to eight for each processor, and what was freed in one is
-    of no use to the others: after the first backup of 1,000 workspaces 34 MB lay there. And once a large piece was
-    freed it lays the next ones among the small ones, where they leave holes; from `LARGE` on each goes as it came. To
-    be said before any thread is made; where the C library is another, there is nothing to say."""
+    of no use to the others: after the first backup of 1,000 workspaces 34 MB lay there, and with two stores still some
+    more after each hour's. And once a large piece was freed it lays the next ones among the small ones, where they
+    leave holes; from `LARGE` on each goes as it came. To be said before any thread is made; where the C library is
+    another, there is nothing to say."""
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_ARENA_MAX, 2)
+        mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_MMAP_THRESHOLD, LARGE)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from chime.backups.pieces import BackupRefused, Name, Piece, Proofs
+from collections.abc import Iterator
+
+from chime.backups.pieces import BackupRefused, Header, Name, Piece, Proofs
 from chime.backups.shelf import Place
 
 
@@ -29,25 +31,23 @@ def chosen(names: list[Name], at: int | None) -> list[Name]:
     return found
 
 
-def opened(place: Place, epoch: str, names: list[Name], proofs: Proofs) -> list[Piece]:
-    """The pieces, proven to follow one another. Raises BackupRefused."""
-    pieces: list[Piece] = []
+def opened(place: Place, epoch: str, names: list[Name], proofs: Proofs) -> Iterator[Piece]:
+    """The pieces, one after the other, each proven to follow the one before. Raises BackupRefused."""
+    before: Header | None = None
     for name in names:
         piece = place.piece(name, epoch, proofs)
-        if pieces:
-            before = pieces[-1].header
-            if (piece.header.before, piece.header.number_from) != (before.link, before.number_to + 1):
-                raise BackupRefused(f"{name.path.name} does not follow the one before it")
-        pieces.append(piece)
-    return pieces
+        if before and (piece.header.before, piece.header.number_from) != (before.link, before.number_to + 1):
+            raise BackupRefused(f"{name.filename} does not follow the one before it")
+        before = piece.header
+        yield piece
 
 
 def tags(place: Place, epoch: str, proofs: Proofs) -> dict[int, bytes]:
     """The last bytes of each page as the newest state of an epoch has it. Raises BackupRefused."""
-    pieces = opened(place, epoch, chosen(place.names(epoch), None), proofs)
-    if not pieces:
+    names = chosen(place.names(epoch), None)
+    if not names:
         raise BackupRefused("there is no base yet")
     found: dict[int, bytes] = {}
-    for piece in pieces:
+    for piece in opened(place, epoch, names, proofs):
         found.update(piece.index)
     return found

@@ -164,7 +164,7 @@ def lay_file(place: Place, proofs: Proofs, at: int | None, target: Path) -> tupl
     for epoch in reversed(place.epochs()):
         names = chosen(place.names(epoch), at)
         if names:
-            pieces = opened(place, epoch, names, proofs)
+            pieces = list(opened(place, epoch, names, proofs))  # all of them proven before anything is written
             try:
                 _write(pieces, target, place.shelf.stopped)
             except OSError as error:

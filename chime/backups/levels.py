@@ -51,12 +51,12 @@ def _groups(names: list[Name], finer: str, longer: str, length: int, now: int) -
 
 
 def _merged(place: Place, epoch: str, proofs: Proofs, names: list[Name], kind: str) -> int:
-    """A few pages are in hand at a time, however much changed: which piece has the last version of each is known from
-    their indexes before."""
-    pieces = opened(place, epoch, names, proofs)
-    first, last = pieces[0].header, pieces[-1].header
+    """One piece and a few of its pages are in hand at a time, however many there are: which piece has the last version
+    of each page is known from their indexes before."""
+    first = place.piece(names[0], epoch, proofs).header
+    last = place.piece(names[-1], epoch, proofs).header
     newest = array("I", bytes(array("I").itemsize * (last.size + 1)))  # counted from one
-    for at, piece in enumerate(pieces, 1):
+    for at, piece in enumerate(opened(place, epoch, names, proofs), 1):
         for number in piece.numbers:
             if number <= last.size:
                 newest[number] = at
@@ -65,7 +65,7 @@ def _merged(place: Place, epoch: str, proofs: Proofs, names: list[Name], kind: s
                     link=last.link, size=last.size, pages=len(newest) - newest.count(0), key_version=proofs.current)
     writer = PieceWriter(place.folder / epoch, header, proofs.key(proofs.current, header.name))
     try:
-        for at, piece in enumerate(pieces, 1):
+        for at, piece in enumerate(opened(place, epoch, names, proofs), 1):
             for numbers, read in piece.pages():
                 places = [index for index, number in enumerate(numbers)
                           if number <= last.size and newest[number] == at]

@@ -126,7 +126,8 @@ class Place:
     def names(self, epoch: str) -> list[Name]:
         """Its pieces, in their order."""
         try:
-            found = [Name.of(path) for path in (self.folder / epoch).iterdir()]
+            folder = str(self.folder / epoch)
+            found = [Name.of(folder, filename) for filename in os.listdir(folder)]
         except FileNotFoundError:
             return []
         return sorted(name for name in found if name is not None)
