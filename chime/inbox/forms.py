@@ -20,7 +20,11 @@ def outbound(kind: str, fields: Fields) -> OutboundMessage:
     build = _BUILDERS.get(kind)
     if build is None:
         raise Invalid.field("type", "There is no such kind of message.")
-    data, names = build(fields)
+    return parsed(*build(fields))
+
+
+def parsed(data: dict[str, Any], names: dict[str, str]) -> OutboundMessage:
+    """The message; `names` are the form's for the message's fields. Raises Invalid with whole sentences."""
     try:
         return parse_message(data)
     except Invalid as error:

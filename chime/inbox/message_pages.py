@@ -126,7 +126,7 @@ async def create_file_message(here: Here, conversation_id: str) -> Response[Any]
             content["filename"] = stored.filename
         if stored.is_voice:
             content["voice"] = True
-        message = parse_message({"type": stored.kind, stored.kind: content})
+        message = forms.parsed({"type": stored.kind, stored.kind: content}, {f"{stored.kind}.caption": "caption"})
         draft = Draft(message=message, origin=Origin.AGENT, media_id=stored.id)
         return await _taken(here, conversation_id, draft, fields)
     except Answered as error:

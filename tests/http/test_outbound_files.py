@@ -97,7 +97,7 @@ async def test_what_whatsapp_would_not_take_is_refused_and_not_kept(world: World
         assert broken.status_code in (400, 422)
     assert left == Left() and list((world.data_dir / "workspaces").rglob("media/*/*")) == []
     answer = await attach(maya, kim, "a.png", sample("image").content, "image/png", caption="c" * 1025)
-    assert answer.status_code == 422 and "1024" in answer.text
+    assert answer.status_code == 422 and "At most 1,024 characters; these are 1,025." in answer.text
     assert await maya.sent() == [] and world.simulator.world.media == {}
 
 
