@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,3 +45,20 @@ def test_words_are_escaped_before_marks_are_drawn() -> None:
     link = 'href="https://a.example/?x=1&amp;y=*2*"'
     assert link in whatsapp_text('*<b>* https://a.example/?x=1&y=*2*')
     assert "<b>" not in whatsapp_text("<b> https://a.example/ <b>")
+
+
+@given(st.text(alphabet="*_~` <>&\"'/ab\n.:?=https", max_size=60))
+def test_whatever_is_written_there_are_no_tags_but_ours(text: str) -> None:
+    html = str(whatsapp_text(text))
+    bare = re.sub(r'</?(?:strong|em|s|code)>|<a href="https?://[^"<>]*" target="_blank" rel="[a-z ]+">|</a>', "", html)
+    assert not set(bare) & set("<>\"'"), html
+    assert re.sub(r"[*_~`]", "", unescape(bare)) == re.sub(r"[*_~`]", "", text), "no word is lost, none comes"
+
+
+@pytest.mark.parametrize("address", ["https://a.example/\"onmouseover=x", "https://a.example/'><script>", "http://<b>",
+                                     "javascript://a", "https://a.example/?a=1&lt;b&gt;*c*"])
+def test_an_address_stays_within_its_quotes(address: str) -> None:
+    html = str(whatsapp_text(f"see {address} now"))
+    for found in re.findall(r"<a ([^>]*)>", html):
+        assert re.fullmatch(r'href="https?://[^"<>]*" target="_blank" rel="noopener noreferrer nofollow"', found)
+    assert "<script" not in html and "<b>" not in html and 'href="javascript' not in html
