@@ -4,6 +4,8 @@ them, and how SQLite was set."""
 from __future__ import annotations
 
 import asyncio
+import heapq
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,37 +35,67 @@ _SETTINGS: tuple[tuple[str, tuple[object, ...]], ...] = (
 
 async def modes(ground: Ground) -> str:
     """Nobody but the service's own user may read or enter anything."""
-    folder = ground.config.data_dir
-
-    def look() -> tuple[int, list[str]]:
-        paths = [folder, *folder.rglob("*")]
-        return len(paths), [str(path.relative_to(folder)) or "." for path in paths if _is_open(path)]
-
-    count, loose = await asyncio.to_thread(look)
+    count, loose = await asyncio.to_thread(_loose, ground.config.data_dir)
     if loose:
         raise Broken(f"others may read {_named(loose)}")
     return f"{count} files and folders"
 
 
-def _is_open(path: Path) -> bool:
+def _loose(folder: Path) -> tuple[int, list[str]]:
+    """How many files and folders there are, and which of them others may read."""
+    count, loose = 1, ["."] if stat.S_IMODE(folder.stat().st_mode) & 0o077 else []
+    for entry in _everything_in(folder):
+        count += 1
+        if _is_open(entry):
+            loose.append(os.path.relpath(entry.path, folder))
+    return count, loose
+
+
+def _everything_in(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    """Whatever lies below, one thing at a time: an hour of backups is tens of thousands of files, and a list of their
+    paths would be the most that this process ever holds."""
     try:
-        return bool(stat.S_IMODE(path.lstat().st_mode) & 0o077) and not path.is_symlink()
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return  # gone meanwhile
+    with entries:
+        for entry in entries:
+            yield entry
+            if entry.is_dir(follow_symlinks=False):
+                yield from _everything_in(entry.path)
+
+
+def _is_open(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not entry.is_symlink() and bool(stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode) & 0o077)
     except FileNotFoundError:
         return False  # gone meanwhile
 
 
 async def unreadable(ground: Ground) -> str:
     """No file shows anything without a key."""
-    folder = ground.config.data_dir
-    paths = await asyncio.to_thread(lambda: [path for path in folder.rglob("*") if path.is_file()])
-    files = [path for path in paths if path.name not in PLAIN and not path.name.startswith(tuple(PLAIN))]
-    plain = [path for path in files if path.suffix == ".db" and await asyncio.to_thread(_reads, path)]
-    inside = [path for path in files if path.is_relative_to(folder / "workspaces")
-              and path.suffix not in (".db", ".db-wal", ".db-shm")]
-    plain += await asyncio.to_thread(lambda: [path for path in inside if _looks_plain(path)])
+    count, plain = await asyncio.to_thread(_plain, ground.config.data_dir)
     if plain:
-        raise Broken(f"can be read without a key: {_named(str(path.relative_to(folder)) for path in plain)}")
-    return f"{len(files)} files"
+        raise Broken(f"can be read without a key: {_named(plain)}")
+    return f"{count} files"
+
+
+def _plain(folder: Path) -> tuple[int, list[str]]:
+    """How many files should be unreadable, and which of them are not."""
+    count, plain, customers = 0, [], os.path.join(folder, "workspaces", "")
+    for entry in _everything_in(folder):
+        if entry.name.startswith(tuple(PLAIN)) or not entry.is_file():
+            continue
+        count += 1
+        if _shows_something(entry, is_of_workspace=entry.path.startswith(customers)):
+            plain.append(os.path.relpath(entry.path, folder))
+    return count, plain
+
+
+def _shows_something(entry: os.DirEntry[str], *, is_of_workspace: bool) -> bool:
+    if entry.name.endswith(".db"):
+        return _reads(Path(entry.path))
+    return is_of_workspace and not entry.name.endswith((".db-wal", ".db-shm")) and _looks_plain(entry.path)
 
 
 def _reads(path: Path) -> bool:
@@ -73,10 +105,10 @@ def _reads(path: Path) -> bool:
         return False  # a backup's, renamed meanwhile
 
 
-def _looks_plain(path: Path) -> bool:
+def _looks_plain(path: str) -> bool:
     """Whether its beginning is that of a known kind of file, or text."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             head = file.read(64)
     except OSError:
         return False
@@ -106,10 +138,8 @@ async def stored_files(ground: Ground) -> str:
 
 def _newest(folder: Path) -> list[str]:
     """Names of finished files; ours begin with their time."""
-    if not folder.exists():
-        return []
-    found = [path.name for path in folder.glob("*/*") if not path.name.endswith(".partial")]
-    return sorted(found, reverse=True)[:FILES_TRIED]
+    return heapq.nlargest(FILES_TRIED, (entry.name for entry in _everything_in(folder)
+                                        if not entry.name.endswith(".partial") and not entry.is_dir()))
 
 
 async def keys_apart(ground: Ground) -> str:
@@ -168,7 +198,7 @@ async def _set_right(db: DatabaseFile) -> None:
     raise Broken(f"{name}: a statement may name a second file")
 
 
-def _named(names: Iterator[str] | list[str]) -> str:
+def _named(names: list[str]) -> str:
     found = sorted(names)
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     return ", ".join(found[:MOST_NAMED]) + more
