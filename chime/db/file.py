@@ -25,6 +25,7 @@ from chime.db.checkpoint import Checkpoints, waiting_pages
 from chime.db.connection import BUSY_TIMEOUT, Key, close_connection, open_connection, translated
 from chime.db.following import Follower
 from chime.db.long_reads import LongReads
+from chime.db.uninterrupted import to_the_end
 from chime.phone import from_column
 
 T = TypeVar("T")
@@ -126,7 +127,7 @@ class RawTransaction(_Reads):
     async def execute_aside(self, sql: str, *values: Any) -> None:
         """Like `execute`, for a statement that may work long: in a thread, so that the loop goes on meanwhile."""
         with translated(self._path):
-            await DatabaseFile._to_end(asyncio.to_thread(self._connection.execute, lasting(sql), values))
+            await to_the_end(asyncio.to_thread(self._connection.execute, lasting(sql), values))
 
     async def savepoint(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` so that its changes are undone alone when it raises, and the transaction goes on."""
@@ -176,20 +177,21 @@ class DatabaseFile(_Reads):
         writer = aiosqlite.Connection(connect, iter_chunk_size=64)
         # aiosqlite's thread would outlive a crash of the loop and keep the process from ending.
         writer._thread.daemon = True
-        await writer
-        return writer
+        self._writer = await writer
+        return self._writer
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[RawTransaction]:
         """`BEGIN IMMEDIATE` … `COMMIT`; any exception inside, or at the commit, rolls everything back."""
         async with self._lock:
-            if self._writer is None:
-                self._writer = await self._open_writer()
+            writer = self._writer
+            if writer is None:
+                writer = await to_the_end(self._open_writer())
             try:
                 await self._begin()  # given up while it waits for another process, it may have begun all the same
                 yield RawTransaction(self._raw_writer, self.path)
                 with translated(self.path):
-                    await self._to_end(self._writer.execute("COMMIT"))
+                    await to_the_end(writer.execute("COMMIT"))
             except BaseException:
                 if self._raw_writer.in_transaction:
                     self._raw_writer.execute("ROLLBACK")
@@ -213,27 +215,16 @@ class DatabaseFile(_Reads):
                 self._raw_writer.execute(_NO_WAITING)
 
         with translated(self.path):
-            return await self._to_end(asyncio.to_thread(run))
+            return await to_the_end(asyncio.to_thread(run))
 
     async def empty_log(self) -> bool:
         """Move everything from the write-ahead log into the file and cut the log off, so that no earlier version of a
         page is left in it; False when somebody was reading."""
         async with self._lock, self._not_followed():
             if self._writer is None:
-                self._writer = await self._open_writer()
+                await to_the_end(self._open_writer())
             row = await self._patiently("PRAGMA wal_checkpoint(TRUNCATE)")
         return row is not None and row[0] == 0
-
-    @staticmethod
-    async def _to_end(step: Any) -> Any:
-        """Wait for a step of the writer's thread even when we are cancelled: leaving it running would hand the lock
-        to the next writer in the middle of our commit."""
-        task = asyncio.ensure_future(step)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            raise
 
     @property
     def key(self) -> Key:
@@ -249,11 +240,11 @@ class DatabaseFile(_Reads):
         if follower is None:
             yield
             return
-        await self._to_end(asyncio.to_thread(follower.let_go))
+        await to_the_end(asyncio.to_thread(follower.let_go))
         try:
             yield
         finally:
-            await self._to_end(asyncio.to_thread(follower.come_back))
+            await to_the_end(asyncio.to_thread(follower.come_back))
 
     @asynccontextmanager
     async def writers_out(self) -> AsyncIterator[None]:
@@ -283,11 +274,14 @@ class DatabaseFile(_Reads):
         return int(await self.value("PRAGMA user_version"))
 
     async def close(self) -> None:
-        """Close both connections; waits for a running transaction."""
+        """Close both connections; waits for a running transaction. Begun, it is done, also when we are cancelled."""
+        await to_the_end(self._close())
+
+    async def _close(self) -> None:
         async with self._lock:
             await self._checkpoints.close()
             if self._checkpoints.follower is not None:
-                await self._to_end(asyncio.to_thread(self._checkpoints.follower.let_go))
+                await to_the_end(asyncio.to_thread(self._checkpoints.follower.let_go))
             await self.long_reads.close()
             await asyncio.to_thread(close_connection, self._connection)
             if self._writer is not None:

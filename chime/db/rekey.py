@@ -22,6 +22,7 @@ from sqlcipher3 import dbapi2
 from chime.db.connection import Key, StorageUnavailable, close_connection, open_connection, translated
 from chime.db.file import DatabaseFile
 from chime.db.group_commit import GroupCommit
+from chime.db.uninterrupted import to_the_end
 
 _ENDING = ".rekeyed"
 _PAGE, _SALT, _MAC = 4096, 16, 64
@@ -82,13 +83,8 @@ async def change_key(file: DatabaseFile, key: Key, *, appender: GroupCommit | No
     """Give an open file another key; who holds `file` (and `appender`, the other writer of a journal) goes on with it.
     Raises InUse when another process, or a long read of this one, has the file open; StorageUnavailable when the disk
     refuses. Either way everything is as it was."""
-    # To the end even when we are cancelled: half of it would leave the file closed.
-    task = asyncio.ensure_future(_change(file, key, appender))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+    # Half of it would leave the file closed.
+    await to_the_end(_change(file, key, appender))
 
 
 async def _change(file: DatabaseFile, key: Key, appender: GroupCommit | None) -> None:

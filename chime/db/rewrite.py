@@ -15,6 +15,7 @@ from chime.db.connection import Key, open_connection, translated
 from chime.db.file import DatabaseFile
 from chime.db.group_commit import GroupCommit
 from chime.db.rekey import InUse, _check, _remove, _take_place
+from chime.db.uninterrupted import to_the_end
 
 _ENDING = ".rewritten"
 
@@ -23,12 +24,7 @@ async def rewrite(file: DatabaseFile, *, appender: GroupCommit | None = None) ->
     """Write an open file anew; who holds `file` (and `appender`, the other writer of a journal) goes on with it, and
     writers wait meanwhile. Raises InUse when another process, or a long read of this one, has the file open;
     StorageUnavailable when the disk refuses. Either way everything is as it was."""
-    task = asyncio.ensure_future(_rewrite(file, appender))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+    await to_the_end(_rewrite(file, appender))
 
 
 async def _rewrite(file: DatabaseFile, appender: GroupCommit | None) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from chime.clock import Clock
 from chime.db import DatabaseFile, GroupCommit, Kind, StorageUnavailable
 from chime.db.migrate import MigrationFailed, migrate
+from chime.db.uninterrupted import to_the_end
 from chime.errors import StartRefused, Unavailable
 from chime.ids import Ids
 from chime.log import Log
@@ -70,14 +71,13 @@ class Registry:
             workspace.users -= 1
 
     async def _enter(self, workspace_id: str) -> Workspace:
-        """Open it; its user is counted before anything is waited for, or it might be closed again meanwhile."""
+        """Open it; its user is counted before anything is waited for, or it might be closed again meanwhile. Opening
+        goes to its end, whoever hangs up: a migration would go on in its thread, beside that of the next who comes."""
         lock = self._locks.setdefault(workspace_id, asyncio.Lock())
         async with lock:
             workspace = self._open.get(workspace_id)
             if workspace is None:
-                workspace = await self._open_files(workspace_id)
-                self._open[workspace_id] = workspace
-                self.on_open(workspace)
+                workspace = await to_the_end(self._opened(workspace_id))
             self._open.move_to_end(workspace_id)
             workspace.users += 1
         try:
@@ -85,6 +85,12 @@ class Registry:
         except BaseException:
             workspace.users -= 1
             raise
+        return workspace
+
+    async def _opened(self, workspace_id: str) -> Workspace:
+        workspace = await self._open_files(workspace_id)
+        self._open[workspace_id] = workspace
+        self.on_open(workspace)
         return workspace
 
     async def _open_files(self, workspace_id: str) -> Workspace:
@@ -181,6 +187,11 @@ class Registry:
                     await self._close(workspace)
 
     async def _close(self, workspace: Workspace) -> None:
+        """To its end: whoever came for another workspace and hung up while this one made room for it must not leave
+        files open that nobody knows any more."""
+        await to_the_end(self._close_files(workspace))
+
+    async def _close_files(self, workspace: Workspace) -> None:
         await workspace.close()
         self.on_close(workspace.id)
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from chime.config import Config, load
 from chime.ids import Ids
 from chime.security.permissions import OPERATOR
 from chime.setup import initialise, opened
 from chime.workspaces import create_workspace
-from chime.workspaces.registry import MOST_UNVISITED
+from chime.workspaces.registry import MOST_UNVISITED, Registry
 from tests.support.world import MASTER_KEY, PASSWORD
 
 MANY = MOST_UNVISITED + 6
 
 
-async def installation(folder: Path) -> Config:
+async def installation(folder: Path, many: int = MANY) -> Config:
     config = msgspec.structs.replace(load(data=str(folder / "data"), environment={}), master_key=MASTER_KEY)
     await initialise(config, email="a@example.com", name="A", workspace="First", password=PASSWORD)
     async with opened(config) as (control, _), control.write(OPERATOR) as tx:
-        for number in range(MANY):
+        for number in range(many):
             await create_workspace(tx, config.data_dir, control.keys, Ids(), name=f"Number {number}")
     return config
 
@@ -43,3 +46,41 @@ async def test_few_stay_that_were_only_looked_through_and_all_where_somebody_was
             async with registry.use(workspace_id):
                 pass
         assert set(registry.open_ids) == set(ids), "visited ones stay, looked through again or not"
+
+
+@pytest.mark.parametrize("is_making_room", [False, True])
+async def test_who_hangs_up_leaves_no_file_open_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *,
+                                                                  is_making_room: bool) -> None:
+    """While the files are opened, and while another's are closed for them: what is not among the open ones has no
+    descriptor left, and was said to be closed."""
+    monkeypatch.setattr("chime.workspaces.registry.MOST_UNVISITED", 2)
+    config = await installation(tmp_path, 5)
+    async with opened(config) as (control, registry):
+        said: list[str] = []
+        registry.on_close = said.append
+        first, second, *others = [record.id for record in await control.workspaces()]
+        for steps in range(12):
+            for workspace_id in (first, second):
+                async with registry.use(workspace_id) as workspace, workspace.write(OPERATOR):
+                    pass  # a writer has a connection, and a thread of its own
+            said.clear()
+            before = set(registry.open_ids)
+            visit = asyncio.create_task(_visit(registry, others[steps % 4]))
+            while is_making_room and before <= set(registry.open_ids):
+                await asyncio.sleep(0)
+            for _ in range(steps):
+                await asyncio.sleep(0.0002 if is_making_room else 0.0005)
+            visit.cancel()
+            await asyncio.wait([visit])
+            assert set(said) == before - set(registry.open_ids)
+            assert _folders_with_open_files() == set(registry.open_ids), f"given up after {steps} steps"
+
+
+async def _visit(registry: Registry, workspace_id: str) -> None:
+    async with registry.use(workspace_id):
+        pass
+
+
+def _folders_with_open_files() -> set[str]:
+    links = [Path(os.readlink(link)) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return {path.parent.name for path in links if path.name.startswith("workspace.db")}
