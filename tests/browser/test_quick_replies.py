@@ -220,3 +220,28 @@ async def test_the_form_shows_it_as_the_customer_sees_it(pages: Pages, world: Wo
     await expect(card).to_have_count(0)
     await page.get_by_role("button", name="Undo").click()
     await expect(card).to_be_visible()
+
+
+async def test_who_pastes_more_than_fits_is_told(pages: Pages, world: World) -> None:
+    """A browser cuts a paste at a field's length without a word."""
+    page = await pages.agent(world, path=f"/w/{world.acme.slug}/replies/new")
+    text, title = page.locator("#text"), page.locator("#title")
+
+    async def pasted(words: str) -> None:
+        await text.fill(words)
+        await text.press("Control+a")
+        await text.press("Control+c")
+        await title.focus()
+        await page.keyboard.press("Control+v")
+
+    await pasted("x" * 70)
+    await expect(title).to_have_value("x" * 70)
+    await expect(page.locator(".toast")).to_have_count(0)
+    await pasted("y" * 12)
+    await expect(page.locator(".toast")).to_contain_text("2 characters of what you pasted do not fit")
+    await expect(title).to_have_value("x" * 70 + "y" * 10)
+    await page.locator(".toast [data-dismiss]").click()
+    await title.press("Control+a")
+    await page.keyboard.press("Control+v")
+    await expect(title).to_have_value("y" * 12)
+    await expect(page.locator(".toast")).to_have_count(0)

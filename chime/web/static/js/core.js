@@ -161,6 +161,15 @@ export function toast({ text, undo, error = false }) {
 
 document.addEventListener('toast', ({ detail }) => toast(detail));
 
+// A browser keeps what fits of a paste and says nothing of the rest.
+document.addEventListener('paste', ({ target, clipboardData }) => {
+  if (!(target.maxLength > 0)) return;
+  const pasted = clipboardData.getData('text').replace(/\r\n?/g, '\n');
+  const size = (target.matches('textarea') ? pasted : pasted.replaceAll('\n', '')).length;
+  const left = target.value.length - (target.selectionEnd - target.selectionStart) + size - target.maxLength;
+  if (left > 0) toast({ text: words('paste_cut', { left, most: target.maxLength }), error: true });
+});
+
 /* Dialogs: whatever lands in the slot opens it */
 
 document.addEventListener('htmx:after:swap', () => {
