@@ -122,13 +122,15 @@ def breaks(path: Path, key: Key, kind: Kind) -> bool:
 
 def _apply(connection: Any, kind: Kind) -> None:
     """Inside a transaction, which the steps are part of."""
-    from sqlite_utils import Database, Migrations  # 95 ms, and only a new or outdated file needs it
+    from sqlite_utils import Migrations  # 95 ms, and only a new or outdated file needs it
+
+    from chime.db.steps import StepDatabase
 
     steps = Migrations(kind.value)
     for name in names(kind):
         module = importlib.import_module(f"migrations.{kind.value}.{name}")
         steps(name=name)(module.apply)
-    steps.apply(Database(connection))
+    steps.apply(StepDatabase(connection))
     number = len(names(kind)) | breaking(kind) << _BREAKING_SHIFT
     connection.execute(f"PRAGMA user_version = {number}")
 
