@@ -32,17 +32,18 @@ async def examine(trail: Trail, clock: Clock, *, anchors: Iterable[str] = (), is
     begun = tree.size
     roots = {tree.size: tree.root()}
     chain, bad = await chain_after(trail.db, tree.size), ""
-    async for found in all_rows(trail.db, tree.size, size):
-        for row in found:
-            bad = chain.take(row)
+    with trail.db.sparingly():
+        async for found in all_rows(trail.db, tree.size, size):
+            for row in found:
+                bad = chain.take(row)
+                if bad:
+                    break
+                tree.add(leaf_of(row[1], row[-1]))
+                if tree.size in wanted:
+                    roots[tree.size] = tree.root()
+            progress(tree.size, size)
             if bad:
                 break
-            tree.add(leaf_of(row[1], row[-1]))
-            if tree.size in wanted:
-                roots[tree.size] = tree.root()
-        progress(tree.size, size)
-        if bad:
-            break
     verdict = _judged(statements, roots, tree, bad or forged, is_row=bool(bad))
     return Verdict(ok=verdict is None, rows=tree.size - begun, size=tree.size, head=tree.root().hex(),
                    proven=_proven(statements, roots), first_bad=verdict[0] if verdict else None,

@@ -26,6 +26,7 @@ LONGEST_LOG = 16_000
 # Kibibytes, taken as they are needed. A page that is not in here costs a read and a decryption.
 WRITER_CACHE = 16_384
 READER_CACHE = 8_192
+SPARING_CACHE = 256
 
 _SETTINGS: tuple[tuple[str, str, object], ...] = (
     ("synchronous", "FULL", 2),

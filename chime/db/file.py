@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,7 +22,14 @@ import msgspec
 from sqlcipher3 import dbapi2
 
 from chime.db.checkpoint import Checkpoints, waiting_pages
-from chime.db.connection import BUSY_TIMEOUT, Key, close_connection, open_connection, translated
+from chime.db.connection import (
+    BUSY_TIMEOUT,
+    SPARING_CACHE,
+    Key,
+    close_connection,
+    open_connection,
+    translated,
+)
 from chime.db.following import Follower
 from chime.db.long_reads import LongReads
 from chime.db.uninterrupted import to_the_end
@@ -52,6 +59,11 @@ class Db(Protocol):
 
     async def rows(self, sql: str, *values: Any) -> list[Row]:
         """Plain tuples, for the few places that want no Struct."""
+        ...
+
+    def sparingly(self) -> AbstractContextManager[None]:
+        """Inside, reading through much of the file keeps few of its pages in memory: nobody comes back for them soon,
+        and what a process held at most is hard to give back."""
         ...
 
 
@@ -114,6 +126,17 @@ class _Reads:
         with translated(self._path):
             found: list[Row] = self._connection.execute(lasting(sql), values).fetchall()
         return found
+
+    @contextmanager
+    def sparingly(self) -> Iterator[None]:
+        with translated(self._path):
+            usual = int(self._connection.execute("PRAGMA cache_size").fetchone()[0])
+            self._connection.execute(f"PRAGMA cache_size = -{SPARING_CACHE}")
+        try:
+            yield
+        finally:
+            with translated(self._path):
+                self._connection.execute(f"PRAGMA cache_size = {usual}")
 
 
 class RawTransaction(_Reads):

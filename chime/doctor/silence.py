@@ -44,10 +44,11 @@ async def missed(workspace: Workspace, channel_id: str, now: int) -> Missed:
 
 
 async def _unheard_of(db: Db, channel_id: str, last_at: int, now: int) -> int:
-    return int(await db.value(
-        "SELECT count(*) FROM (SELECT channel_id, direction, status, sent_at FROM message ORDER BY sequence DESC "
-        "LIMIT ?) WHERE channel_id = ? AND direction = 'out' AND status = 'sent' AND sent_at > ? "
-        "AND sent_at BETWEEN ? AND ?", LOOKED_AT, channel_id, last_at, now - STATUS_PAST, now - STATUS_DUE))
+    with db.sparingly():
+        return int(await db.value(
+            "SELECT count(*) FROM (SELECT channel_id, direction, status, sent_at FROM message ORDER BY sequence DESC "
+            "LIMIT ?) WHERE channel_id = ? AND direction = 'out' AND status = 'sent' AND sent_at > ? "
+            "AND sent_at BETWEEN ? AND ?", LOOKED_AT, channel_id, last_at, now - STATUS_PAST, now - STATUS_DUE))
 
 
 async def _usual(journal: Db, newest: int, last_at: int, now: int) -> int:

@@ -43,9 +43,10 @@ async def sends(ground: Ground) -> str:
     for record in await some_workspaces(ground):
         async with ground.registry.use(record.id) as workspace:
             newest = int(await workspace.journal_db.value("SELECT max(id) FROM send_event") or 0)
-            twice = await workspace.journal_db.value(
-                "SELECT count(*) FROM (SELECT message_id FROM send_event WHERE id > ? AND outcome = 'accepted' "
-                "GROUP BY message_id HAVING count(DISTINCT wamid) > 1)", newest - NEWEST_SENDS)
+            with workspace.journal_db.sparingly():
+                twice = await workspace.journal_db.value(
+                    "SELECT count(*) FROM (SELECT message_id FROM send_event WHERE id > ? AND outcome = 'accepted' "
+                    "GROUP BY message_id HAVING count(DISTINCT wamid) > 1)", newest - NEWEST_SENDS)
             if twice:
                 raise Broken(f"{twice} messages of {record.slug} were accepted twice")
             looked += min(newest, NEWEST_SENDS)
@@ -60,9 +61,10 @@ async def stops(ground: Ground) -> str:
     looked = 0
     for record in await some_workspaces(ground):
         async with ground.registry.use(record.id) as workspace:
-            last = await workspace.journal_db.rows(
-                "SELECT contact_id, marketing FROM (SELECT contact_id, marketing, max(id) FROM consent_event "
-                "GROUP BY contact_id ORDER BY max(id) DESC LIMIT ?)", NEWEST_CONSENTS)
+            with workspace.journal_db.sparingly():
+                last = await workspace.journal_db.rows(
+                    "SELECT contact_id, marketing FROM (SELECT contact_id, marketing, max(id) FROM consent_event "
+                    "GROUP BY contact_id ORDER BY max(id) DESC LIMIT ?)", NEWEST_CONSENTS)
             for contact_id, marketing in last:
                 if marketing != "opted_out":
                     continue

@@ -61,6 +61,7 @@ BUILT_SQL = {
     "chime.db.connection::key.hex()": "SQLCipher takes a raw key in no other way; it is our own 64 hex digits",
     "chime.db.connection::name": "a PRAGMA takes no parameters; the names stand in _SETTINGS",
     "chime.db.connection::value": "as above",
+    "chime.db.file::usual": "a PRAGMA takes no parameters; it is a number that SQLite said a moment ago",
     "chime.db.copies::_quoted(table)": "names that the file's own schema gave, quoted",
     "chime.db.copies::_quoted(column)": "as above",
     "chime.data_queries.catalogue::told": "columns and names that stand in CATALOGUE, laid together once a question",

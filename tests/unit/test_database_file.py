@@ -12,7 +12,7 @@ import pytest_asyncio
 from sqlcipher3 import dbapi2
 
 from chime.db import DatabaseFile, Key
-from chime.db.connection import open_connection
+from chime.db.connection import SPARING_CACHE, open_connection
 from chime.db.file import lasting
 
 KEY = Key(bytes(range(32)))
@@ -97,6 +97,15 @@ async def test_a_page_is_not_planned_anew_for_every_reader(file: DatabaseFile, m
     found = [await file.rows(page, "", size) for size in (1, 2, 3, 0)]
     assert [len(rows) for rows in found] == [1, 2, 3, 0]
     assert asked.count(dbapi2.SQLITE_SELECT) == 1
+
+
+async def test_read_sparingly_few_pages_are_kept(file: DatabaseFile) -> None:
+    """And afterwards as many as before, whatever went wrong inside."""
+    usual = await file.value("PRAGMA cache_size")
+    with pytest.raises(ValueError, match="inside"), file.sparingly():
+        assert await file.value("PRAGMA cache_size") == -SPARING_CACHE
+        raise ValueError("inside")
+    assert await file.value("PRAGMA cache_size") == usual
 
 
 @pytest.mark.parametrize(("sql", "expected"), [
