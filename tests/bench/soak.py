@@ -84,7 +84,8 @@ class Day:
                     last = request(self._installed.webhook_path, body)
                 writer.write(last)
                 head = await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(2)
+                # A refusal says more than "ok", and what follows it is to be read as what it is.
+                await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]))
                 self._answers[f"webhook {head[9:12].decode()}"] += 1
             await asyncio.sleep(max(0.0, begun + 1 - time.monotonic()))
         writer.close()
