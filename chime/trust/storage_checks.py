@@ -52,8 +52,8 @@ def _loose(folder: Path) -> tuple[int, list[str]]:
 
 
 def _everything_in(folder: str | Path) -> Iterator[os.DirEntry[str]]:
-    """Whatever lies below, one thing at a time: an hour of backups is tens of thousands of files, and a list of their
-    paths would be the most that this process ever holds."""
+    """Whatever lies below, one thing at a time: backups of two days are tens of thousands of files for each busy
+    workspace, and a list of their paths would be the most that this process ever holds."""
     try:
         entries = os.scandir(folder)
     except FileNotFoundError:
