@@ -22,14 +22,7 @@ import msgspec
 from sqlcipher3 import dbapi2
 
 from chime.db.checkpoint import Checkpoints, waiting_pages
-from chime.db.connection import (
-    BUSY_TIMEOUT,
-    SPARING_CACHE,
-    Key,
-    close_connection,
-    open_connection,
-    translated,
-)
+from chime.db.connection import BUSY_TIMEOUT, SPARING_CACHE, Key, close_connection, open_connection, translated
 from chime.db.following import Follower
 from chime.db.long_reads import LongReads
 from chime.db.uninterrupted import to_the_end

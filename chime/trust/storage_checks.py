@@ -56,8 +56,10 @@ def _everything_in(folder: str | Path) -> Iterator[os.DirEntry[str]]:
     workspace, and a list of their paths would be the most that this process ever holds."""
     try:
         entries = os.scandir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return  # gone meanwhile
+    except PermissionError:
+        return  # not ours: on a disk of its own the data folder has a lost+found
     with entries:
         for entry in entries:
             yield entry

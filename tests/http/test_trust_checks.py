@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -25,7 +27,7 @@ from chime.trust.ground import Ground
 from chime.trust.model import Finding, State
 from chime.trust.pages import trust_of
 from chime.trust.runner import Trust, examined, findings
-from chime.trust.storage_checks import _reads
+from chime.trust.storage_checks import _everything_in, _reads
 from chime.web import headers
 from chime.web.identity import Identity
 from chime.web.services import Services
@@ -324,3 +326,23 @@ async def test_the_wire(trust: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
         await broken(trust, "storage.modes", "could not be looked at: OSError")
     assert [(await one(trust, name)).state for name in ("web.webhooks", "web.other_sites", "web.outside")] == [
         State.HOLDS] * 3
+
+
+def test_a_folder_that_is_not_ours_or_went_meanwhile_hides_nothing_else(tmp_path: Path,
+                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may enter everything, so it is the system's answer that is another."""
+    for name in ("lost+found", "gone", "ours"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "ours" / "file").touch()
+    answers = {"lost+found": PermissionError, "gone": FileNotFoundError}
+    scandir = os.scandir
+
+    def asked(folder: str | Path) -> object:
+        if error := answers.get(os.path.basename(folder)):
+            raise error(str(folder))
+        return scandir(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("chime.trust.storage_checks.os.scandir", asked)
+        found = {entry.name for entry in _everything_in(tmp_path)}
+    assert found == {"lost+found", "gone", "ours", "file"}
