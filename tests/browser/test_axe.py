@@ -5,7 +5,7 @@ Each screen is looked at the way it is reached by a person, so a dialog that wou
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,11 @@ from tests.support.world import ACME_NUMBER, World
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
-_RUN = """async (selector) => {
-    const tags = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'];
-    const options = { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'], preload: false };
+_ALL = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
+_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+"""The rules whose answer a theme can change: a theme of ours is other colours, and no other page."""
+_RUN = """async ([selector, runOnly]) => {
+    const options = { runOnly, resultTypes: ['violations'], preload: false };
     const { violations } = await window.axe.run(document.querySelector(selector), options);
     const tell = (id, { html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`;
     return violations.flatMap(({ id, nodes }) => nodes.map((node) => tell(id, node)));
@@ -37,21 +39,22 @@ _FAULTS_OF_LAYOUT = """() => {
 }"""
 
 
-async def examine(page: Page, name: str) -> None:
-    """Fail for anything axe, the ids or the width have against what is shown now; keeps a picture."""
+async def examine(page: Page, name: str, *, rules: Mapping[str, object] = _ALL) -> None:
+    """Fail for anything axe, the ids or the width have against what is shown now."""
     await keep_picture(page, name)
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE)
     modal = "dialog[open]" if await page.locator("dialog[open]").count() else "html"
-    faults = await page.evaluate(_RUN, modal) + await page.evaluate(_FAULTS_OF_LAYOUT)
+    faults = await page.evaluate(_RUN, [modal, rules]) + await page.evaluate(_FAULTS_OF_LAYOUT)
     assert not faults, f"{name}:\n" + "\n".join(faults)
 
 
 async def examine_themes(page: Page, name: str) -> None:
-    """The same in light and in dark."""
-    for theme in ("light", "dark"):
-        await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
-        await examine(page, f"{name}-{theme}")
+    """The same in light, and in dark what is another matter there."""
+    await page.emulate_media(color_scheme="light")
+    await examine(page, f"{name}-light")
+    await page.emulate_media(color_scheme="dark")
+    await examine(page, f"{name}-dark", rules=_COLOURS)
 
 
 @dataclass
@@ -155,6 +158,17 @@ async def test_a_fault_would_be_found(pages: Pages, shop: Shop) -> None:
         await examine(page, "faulty")
     for fault in ("image-alt", "id twice: list", "px wide"):
         assert fault in str(found.value)
+
+
+async def test_a_fault_in_the_dark_alone_would_be_found(pages: Pages, shop: Shop) -> None:
+    page = await pages.agent(shop.world)
+    await page.evaluate("""() => {
+        const words = Object.assign(document.createElement('p'), { textContent: 'Faint in the dark' });
+        words.style.color = 'light-dark(#000, #222)';
+        document.getElementById('list').append(words);
+    }""")
+    with pytest.raises(AssertionError, match=r"^faint-dark:\s+color-contrast: <p"):
+        await examine_themes(page, "faint")
 
 
 @pytest.mark.parametrize("name", SCREENS)

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from chime.simulator import sample_media
-from tests.browser.test_axe import examine
+from tests.browser.test_axe import examine, examine_themes
 from tests.browser.test_sending import MESSAGES, PICTURE, attach, received
 from tests.http.inbox_setup import rows
 from tests.support.browser import DESKTOP, HAND, Pages, expect_tick, message, new_talk, open_talk, pick
@@ -183,18 +183,14 @@ async def test_everybody_can_use_it(pages: Pages, world: World, size: tuple[int,
     else:
         await page.locator("#writing [data-pick-reply]").click()
     await expect(page.locator("#offer-list")).to_be_visible()
-    for dark in (False, True):
-        await page.emulate_media(color_scheme="dark" if dark else "light")
-        await examine(page, f"quick-replies-open-{size[0]}-{'dark' if dark else 'light'}")
+    await examine_themes(page, f"quick-replies-open-{size[0]}")
     await page.evaluate("document.documentElement.dir = 'rtl'")
     await examine(page, f"quick-replies-open-{size[0]}-rtl")
     await page.locator(".offer").first.click()
     await expect(page.locator("#text")).not_to_have_value("/")
     for name, path in (("list", "/replies"), ("new", "/replies/new")):
         page = await pages.agent(world, path=f"/w/{world.acme.slug}{path}", size=size)
-        for dark in (False, True):
-            await page.emulate_media(color_scheme="dark" if dark else "light")
-            await examine(page, f"quick-replies-{name}-{size[0]}-{'dark' if dark else 'light'}")
+        await examine_themes(page, f"quick-replies-{name}-{size[0]}")
 
 
 async def test_the_form_shows_it_as_the_customer_sees_it(pages: Pages, world: World) -> None:

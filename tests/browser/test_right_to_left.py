@@ -14,7 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from chime.simulator import seed
-from tests.browser.test_axe import examine
+from tests.browser.test_axe import examine_themes
 from tests.browser.test_thread_view import KINDS
 from tests.http.inbox_setup import Talk, stock_templates, talk
 from tests.http.people_setup import id_of
@@ -85,9 +85,7 @@ async def look(page: Page, name: str) -> None:
     """In both themes: from the right, nothing turned that must not be, everybody can use it."""
     await expect(page.locator("html")).to_have_attribute("dir", "rtl")
     await expect(page.locator("html")).to_have_attribute("lang", "ar")
-    for theme in ("light", "dark"):
-        await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
-        await examine(page, f"rtl-{name}-{theme}")
+    await examine_themes(page, f"rtl-{name}")
     faults = [*(f"not mirrored: {one}" for one in await page.evaluate(_NOT_MIRRORED, list(POINTING))),
               *(f"turned: {one}" for one in await page.evaluate(_NUMBERS_TURNED)),
               *(f"English: {one}" for one in await page.evaluate(_ENGLISH, _CONTENT))]

@@ -6,6 +6,7 @@ uncaught exception, failed request or answer of 400 and above that the test did 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -113,7 +114,10 @@ class Pages:
 
 
 async def keep_picture(page: Page, name: str) -> None:
-    """A screenshot for people to look at; nothing compares it."""
+    """With KEEP_PICTURES in the environment, a screenshot in tests/output for people to look at: nothing compares it,
+    and hundreds of them are a minute or two of the run."""
+    if "KEEP_PICTURES" not in os.environ:
+        return
     OUTPUT.mkdir(exist_ok=True)
     await page.screenshot(path=OUTPUT / f"{name}.png", animations="disabled")
 

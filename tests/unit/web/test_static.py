@@ -80,6 +80,17 @@ def test_old_browsers_get_the_light_theme() -> None:
     assert written == tokens("light")
 
 
+def test_a_theme_is_other_colours_and_no_other_page() -> None:
+    """Hence a page that everybody can use in light is only looked at for its colours in dark (`examine_themes`)."""
+    for sheet in (STATIC / "css").rglob("*.css"):
+        told = sheet.read_text("utf-8")
+        if sheet.name == "tokens.css":
+            told = re.sub(r'data-theme="(light|dark)"\] \{ color-scheme: \1; \}', "", told)
+            assert "data-theme" not in told and "prefers-color-scheme" not in told
+        else:
+            assert not re.search("data-theme|color-scheme|light-dark", told), sheet.name
+
+
 def test_every_custom_property_is_a_token() -> None:
     defined = set(re.findall(r"--([\w-]+):", TOKENS))
     faults = {f"{path.name}: --{name}" for path in (STATIC / "css").glob("*.css")
