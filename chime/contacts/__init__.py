@@ -14,6 +14,7 @@ from chime.contacts.actions import (
     recognise,
     recognise_group,
     record_consent,
+    record_refusal,
     remove_tag,
     update_identity,
 )
@@ -41,7 +42,7 @@ __all__ = [
     "Lost", "NewContact", "Recognised", "Tag", "add_tag", "as_they_are", "bring_back", "by_identity", "check_user_id",
     "checked_values", "contact", "contacts_page", "create", "create_tag", "custom_fields", "delete", "edit", "find",
     "forget", "held_with_value", "identities", "keep_refusal", "lost", "mark", "marking_key", "merge",
-    "normalise_phone", "owner_ids", "recognise", "recognise_group", "record_consent", "refused_marketing", "release",
-    "remove_tag", "reveal_number", "same_person", "set_owner", "shown_values", "stricter", "tags", "tags_page",
-    "update_identity",
+    "normalise_phone", "owner_ids", "recognise", "recognise_group", "record_consent", "record_refusal",
+    "refused_marketing", "release", "remove_tag", "reveal_number", "same_person", "set_owner", "shown_values",
+    "stricter", "tags", "tags_page", "update_identity",
 ]

@@ -315,6 +315,12 @@ async def record_consent(tx: Transaction, contact_id: str, marketing: Consent, *
     await _decided(tx, contact_id, marketing, source=source, evidence=evidence, at=at or tx.now)
 
 
+async def record_refusal(tx: Transaction, contact_id: str, *, source: str, evidence: str) -> None:
+    """A person refused marketing messages by a way of their own. It counts for one who is in no list any more as well:
+    they may be back tomorrow."""
+    await _decided(tx, contact_id, Consent.OPTED_OUT, source=source, evidence=evidence, at=tx.now)
+
+
 async def _decided(tx: Transaction, contact_id: str, marketing: Consent, *, source: str, evidence: str, at: int
                    ) -> None:
     tx.journal(CONSENT_EVENT, contact_id, marketing.value, source, evidence, at)

@@ -17,7 +17,7 @@ from chime.db import Db
 from chime.errors import Invalid, NotFound
 from chime.inbox import conversation_queries, merging, queries
 from chime.inbox.actions import open_thread
-from chime.inbox.model import Conversation, Direction, Message, Origin
+from chime.inbox.model import Conversation, Direction, MediaState, Message, Origin
 from chime.inbox.sending import Draft
 from chime.security.scope import EVERYTHING
 from chime.whatsapp import MEDIA_RULES, OutboundMessage, Person, check_media, parse_message
@@ -174,7 +174,7 @@ async def _file(tx: Transaction, conversation: Conversation, message: OutboundMe
     named = list(_files(msgspec.to_builtins(message), ()))
     for field, kind, media_id in named:
         stored = await queries.media(tx, media_id)
-        if stored is None or stored.direction is not Direction.OUTBOUND:
+        if stored is None or stored.direction is not Direction.OUTBOUND or stored.state is MediaState.FAILED:
             raise NotFound(f"{field}: there is no such uploaded file.")
         if stored.channel_id != conversation.channel_id:
             raise Invalid.field(field, "This file was uploaded for another of your numbers.")

@@ -131,7 +131,7 @@ async def refused(tx: Transaction, claim: Claim, failure: Failure) -> None:
         _ended(tx, claim, "refused")
         await _again_or_never(tx, claim, failure)
     await statuses.heed(tx, failure.effect, channel_id=claim.channel_id, conversation_id=claim.conversation_id,
-                        words=failure.title)
+                        words=failure.title, at=tx.now)
     if failure.effect == "resync_template":
         tx.enqueue(SYNC, await tx.value("SELECT waba_id FROM channel WHERE id = ?", claim.channel_id))
     _tell(tx, claim)
@@ -172,6 +172,14 @@ async def upload_refused(tx: Transaction, message_id: str, failure: Failure) -> 
         await not_sent(tx, claim)
     else:
         await refused(tx, claim, failure)
+
+
+async def file_is_gone(tx: Transaction, message_id: str) -> None:
+    """The file of a queued message is not stored any more, and Meta has none of it."""
+    rows = await tx.rows("SELECT conversation_id FROM message WHERE id = ? AND status = 'queued'", message_id)
+    if rows:
+        refusal = NotFound("The file of this message is not stored any more. Attach it again.")
+        await _give_up(tx, message_id, rows[0][0], None, str(refusal), "")
 
 
 async def doubtful(tx: Transaction, claim: Claim) -> None:

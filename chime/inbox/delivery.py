@@ -14,11 +14,12 @@ from chime import channels
 from chime.channels import Channel
 from chime.clock import DAY, MINUTE, SECOND, Clock
 from chime.db import Db
-from chime.errors import Unavailable
-from chime.inbox import claims, queries
+from chime.errors import NotFound, Unavailable
+from chime.inbox import claims, queries, unheard
 from chime.inbox.claims import Claim
 from chime.inbox.sending import DELIVER
 from chime.jobs import JobKind, Lane, Work
+from chime.security.crypto import CannotOpen
 from chime.security.vault import Secret
 from chime.whatsapp import Doubtful, GraphRefused, NotSent, Verdict
 from chime.workspaces import Transaction, Workspace
@@ -53,6 +54,8 @@ async def deliver(work: Work, channel_id: str) -> None:
         return await _hold_all(work, channel_id, channel.paused_until)
     if lane.probe_in() > 0:
         return _come_back(work, channel_id, lane.probe_in())
+    if await unheard.is_behind(work.workspace, work.clock.now()):
+        return _come_back(work, channel_id, unheard.LOOKS_AGAIN_IN)
     place = (0, "")
     while (free := lane.free(channel.messages_per_second)) > 0:
         found = await _due(work.workspace.db, channel_id, work.clock.now(), place)
@@ -223,6 +226,10 @@ async def _uploaded(work: Work, message_id: str, channel_id: str, media_id: str 
             channel.phone_number_id, token, workspace.files.read(stored.id), size=workspace.files.size(stored.id),
             mime_type=stored.mime_type, filename=stored.filename or "file",
             app_secret=await app_secret(work, channel.id))
+    except (NotFound, CannotOpen):
+        # Removed after its time, or damaged on the disk: trying again would hold up what was written after it for ever.
+        await workspace.deliveries.run(lambda tx: claims.file_is_gone(tx, message_id))
+        return False
     except (NotSent, Doubtful) as error:
         work.log.warning("media.upload_failed", reason=type(error).__name__)
         await workspace.deliveries.run(lambda tx: claims.put_back(tx, message_id, at=tx.now + 15_000))

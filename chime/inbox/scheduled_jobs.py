@@ -6,7 +6,7 @@ import asyncio
 
 from chime import accounts
 from chime.db import Db
-from chime.inbox import scheduled
+from chime.inbox import scheduled, unheard
 from chime.inbox.scheduled import DROP_CANCELLED, KEPT, SEND_SCHEDULED, SOON, Scheduled
 from chime.jobs import JobKind, Work
 from chime.security.permissions import SYSTEM, Actor, Permission
@@ -21,6 +21,9 @@ async def send_scheduled(work: Work, scheduled_id: str) -> None:
     if left > 0:
         if left <= SOON:
             work.start(SEND_SCHEDULED, scheduled_id, delay=left / 1000)
+        return
+    if await unheard.is_behind(work.workspace, work.clock.now()):
+        work.start(SEND_SCHEDULED, scheduled_id, delay=unheard.LOOKS_AGAIN_IN)
         return
     actor = await _author(work, row)
     async with work.workspace.write(actor or SYSTEM) as tx:

@@ -10,7 +10,7 @@ import msgspec
 
 from chime import channels, contacts
 from chime.inbox import callback, changes, waiting_again
-from chime.inbox.model import Status, may_follow
+from chime.inbox.model import WINDOW, Status, may_follow
 from chime.whatsapp import event_key
 from chime.whatsapp.errors import explain
 from chime.whatsapp.events import StatusReceived
@@ -96,7 +96,7 @@ async def _apply(tx: Transaction, message_id: str, word: str, at: int, details: 
         return
     await tx.execute(_MOVE.get(status, _PRICED + _MOVED), message_id, pricing, at, status.value)
     if status is Status.FAILED:
-        await _failed(tx, message_id, conversation_id, channel_id, details.get("errors") or [{}])
+        await _failed(tx, message_id, conversation_id, channel_id, details.get("errors") or [{}], at)
     elif current in (Status.FAILED, Status.UNCONFIRMED):
         await waiting_again.arrived(tx, message_id)
     tx.publish("message", message_id, conversation_id=conversation_id)
@@ -104,14 +104,14 @@ async def _apply(tx: Transaction, message_id: str, word: str, at: int, details: 
 
 
 async def _failed(tx: Transaction, message_id: str, conversation_id: str, channel_id: str,
-                  errors: list[dict[str, Any]]) -> None:
+                  errors: list[dict[str, Any]], at: int) -> None:
     code, details = int(errors[0].get("code") or 0), str(errors[0].get("details") or "")
     rule = explain(code, details)
     await tx.execute("UPDATE message SET error_code = ?, error_title = ?, error_what_to_do = ? WHERE id = ?",
                      code, rule.title, rule.what_to_do, message_id)
     await remove_reaction_of(tx, message_id)
     await waiting_again.failed(tx, message_id)
-    await heed(tx, rule.effect, channel_id=channel_id, conversation_id=conversation_id, words=rule.title)
+    await heed(tx, rule.effect, channel_id=channel_id, conversation_id=conversation_id, words=rule.title, at=at)
 
 
 async def remove_reaction_of(tx: Transaction, message_id: str) -> None:
@@ -122,15 +122,17 @@ async def remove_reaction_of(tx: Transaction, message_id: str) -> None:
         "WHERE target.channel_id = reaction.channel_id AND target.wamid = reaction.quoted_wamid)", message_id)
 
 
-async def heed(tx: Transaction, effect: str, *, channel_id: str, conversation_id: str, words: str) -> None:
-    """What an error of Meta's means beyond the one message: an opt-out, a closed window, a number that can't send."""
+async def heed(tx: Transaction, effect: str, *, channel_id: str, conversation_id: str, words: str, at: int) -> None:
+    """What an error of Meta's means beyond the one message: an opt-out, a closed window, a number that can't send. `at`
+    is when Meta found so: a customer who has written since then has opened a window of their own."""
     if effect == "opt_out":
         contact_id = await tx.value("SELECT contact_id FROM conversation WHERE id = ?", conversation_id)
-        await contacts.record_consent(tx, contact_id, contacts.Consent.OPTED_OUT, source="WhatsApp",
+        await contacts.record_refusal(tx, contact_id, source="WhatsApp",
                                       evidence="Meta says the person stopped marketing messages")
     elif effect == "close_window":
         await tx.execute("UPDATE conversation SET window_expires_at = min(coalesce(window_expires_at, 0), ?) "
-                         "WHERE id = ?", tx.now, conversation_id)
+                         "WHERE id = ? AND coalesce(window_expires_at, 0) <= ?",
+                         tx.now, conversation_id, at + WINDOW)
     elif effect == "reconnect_channel":
         await channels.mark_trouble(tx, channel_id, words)
     elif effect == "pause_channel":

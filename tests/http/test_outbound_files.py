@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from chime import channels
 from chime.clock import HOUR, MINUTE
 from chime.simulator.sample_media import sample
 from tests.http.inbox_setup import Left, Talk, leaving, rows, talk
@@ -148,6 +149,24 @@ async def test_a_file_meta_refuses_is_told_in_words_and_can_be_sent_again(world:
     message = (await maya.sent())[-1]
     assert (message.status, message.error_code) == ("failed", 190)
     assert world.simulator.world.ledger == [] and world.simulator.world.media == {}
+
+
+async def test_a_file_that_is_gone_fails_its_message_and_holds_up_no_other(world: World) -> None:
+    kim, maya = await world.session("kim"), await talk(world)
+    async with world.workspace(world.acme) as workspace:
+        async with workspace.ingest("test") as tx:
+            await channels.pause(tx, world.acme.channel_id, tx.now + MINUTE)
+        assert (await attach(maya, kim, "offer.pdf", LONG, "application/pdf")).status_code == 200
+        await maya.reply(kim, "and we open at nine")
+        (media_id,) = await rows(world, world.acme, "SELECT media_id FROM message WHERE media_id IS NOT NULL")
+        workspace.files.remove(media_id[0])
+    world.clock.pass_time(2 * MINUTE)
+    await world.services.runner.sweep([world.acme.workspace_id])
+    await world.settle()
+    gone, behind = await maya.sent()
+    assert (gone.status, gone.error_title) == (
+        "failed", "The file of this message is not stored any more. Attach it again.")
+    assert behind.status == "read" and len(world.simulator.world.ledger) == 1
 
 
 def vint(number: int) -> bytes:
