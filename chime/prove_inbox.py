@@ -51,7 +51,7 @@ def as_json(proof: Proof) -> dict[str, Any]:
     told: dict[str, Any] = {"ok": proof.ok, "since": rfc3339(proof.since) if proof.since else None}
     told |= {"total": proof.total, "workspaces": [_workspace(one) for one in proof.workspaces],
              "parked": [msgspec.structs.asdict(one) | {"received_at": rfc3339(one.received_at)}
-                        for one in proof.parked]}
+                        for one in proof.parked], "parked_left_out": proof.parked_left_out}
     replays = [(one.workspace_id, one.replay) for one in proof.workspaces if one.replay is not None]
     told["replay"] = None if not replays else {
         "ok": all(replay.ok for _, replay in replays),
@@ -86,6 +86,8 @@ def as_text(proof: Proof) -> str:
             lines += _replay(one.replay)
     lines += [f"parked {rfc3339(one.received_at)} number …{one.number or '?'} {one.field or 'no field'}: {one.reason}"
               for one in proof.parked]
+    if proof.parked_left_out:
+        lines.append(f"and {proof.parked_left_out} more that are parked")
     lines += [f"All of it: {_equation(proof.total)}", "Proved." if proof.ok else "NOT PROVED."]
     return "\n".join(lines)
 

@@ -42,11 +42,14 @@ async def _values(here: Here, **more: Any) -> dict[str, Any]:
     rows = await queries.unsettled(here.db, before=before or queries.LATEST_ID, limit=SHOWN + 1)
     operates = here.actor.may(Permission.INSTALLATION)
     control = here.services.control
+    after = here.request.query_params.get("parked_after", "")
+    nobodys = await parked(control, after=after, limit=SHOWN + 1) if operates else []
     return {
         "counted": counted, "days": _last_days(counted) if counted else [],
         "items": await described(here.workspace, rows[:SHOWN]), "older": rows[SHOWN - 1].id if rows[SHOWN:] else "",
         "before": before, "open_count": await queries.open_count(here.db),
-        "parked": await parked(control, limit=SHOWN) if operates else [],
+        "parked": nobodys[:SHOWN], "parked_after": after,
+        "parked_next": nobodys[SHOWN - 1].id if nobodys[SHOWN:] else "",
         "parked_count": await queries.parked_count(control.db) if operates else 0,
         "said": here.request.query_params.get("said", ""),
         "unread": await inbox.unread(here.db, viewer(here.actor, Permission.INBOX_READ)),

@@ -40,6 +40,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     total: Account
     workspaces: tuple[WorkspaceProof, ...]
     parked: tuple[Parked, ...] = ()
+    parked_left_out: int = 0
 
     @property
     def ok(self) -> bool:
@@ -71,8 +72,9 @@ async def installation(control: Control, workspaces: list[WorkspaceProof], *, si
     total = await account_of_parked(control, since=since)
     for one in workspaces:
         total = total.plus(one)
-    return Proof(since=since, total=total, workspaces=tuple(workspaces),
-                 parked=tuple(await parked(control, since=since, limit=MOST_ITEMS)))
+    shown = await parked(control, since=since, limit=MOST_ITEMS)
+    return Proof(since=since, total=total, workspaces=tuple(workspaces), parked=tuple(shown),
+                 parked_left_out=await queries.parked_count(control.db, since=since) - len(shown))
 
 
 async def newest_count(workspace: Workspace, *, now: int) -> Counted | None:

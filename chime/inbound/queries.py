@@ -69,7 +69,8 @@ async def run_of(db: Db, kind: Task) -> Run | None:
                         "WHERE kind = ?", kind.value)
 
 
-async def parked_count(control: Db) -> int:
+async def parked_count(control: Db, *, since: int = 0) -> int:
     """Deliveries that wait for somebody to connect their number."""
-    found: int = await control.value("SELECT count(*) FROM parked_delivery WHERE released_at IS NULL")
+    found: int = await control.value("SELECT count(*) FROM parked_delivery WHERE released_at IS NULL "
+                                     "AND received_at >= ?", since)
     return found

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
 
-from chime import setup
+from chime import prove_inbox, setup
 from chime.channels import NewChannel
 from chime.clock import DAY
-from chime.inbound import account, proof_jobs
+from chime.inbound import account, proof, proof_jobs
 from chime.inbound.actions import Journals
 from chime.inbound.model import Task
 from chime.simulator import Number
@@ -129,6 +130,24 @@ async def test_what_was_parked_is_the_workspaces_once_its_number_is_connected(wo
     status, told = await proved(world)
     assert status == 0 and told["total"]["parked"] == 0 and told["parked"] == []
     assert told["workspaces"][1]["received"] == 1 and told["workspaces"][1]["waiting"] == 1
+
+
+async def test_every_parked_delivery_can_be_reached(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(30):
+        answer = await world.webhook(message_of(world, f"wamid.parked.{number}", number=STRANGE_NUMBER))
+        assert answer.status_code == 200
+    alice = await world.session("alice")
+    first = (await alice.get("/w/acme/delivery")).text
+    assert first.count("Nobody claimed this number") == 25 and "The oldest 25 of 30." in first
+    [more] = re.findall(r'href="(/w/acme/delivery\?parked_after=\w+)#', first)
+    rest = (await alice.get(more)).text
+    assert rest.count("Nobody claimed this number") == 5 and "parked_after" not in rest
+    assert 'href="/w/acme/delivery#parked-title"' in rest
+    assert not set(re.findall(r"parked/(\w+)/retry", first)) & set(re.findall(r"parked/(\w+)/retry", rest))
+    monkeypatch.setattr(proof, "MOST_ITEMS", 20)
+    told = await proof.installation(world.services.control, [])
+    assert (len(told.parked), told.parked_left_out, told.total.parked) == (20, 10, 30)
+    assert "and 10 more that are parked" in prove_inbox.as_text(told)
 
 
 async def test_an_operator_sends_a_parked_delivery_on_its_way_again(world: World) -> None:
