@@ -20,7 +20,7 @@ from chime.accounts.sign_in_pages import too_many
 from chime.errors import Forbidden, Invalid, TooMany
 from chime.security.passkeys import BadPasskey, relying_party
 from chime.security.second_factor import plain_recovery_code
-from chime.web.forms import form_fields
+from chime.web.forms import form_fields, read_form
 from chime.web.own_path import own_path
 from chime.web.step_up import carried_again, confirmation
 from chime.web.throttle import Mark
@@ -43,7 +43,7 @@ async def create_proof(request: AnyRequest) -> Response[Any]:
     """Right: on to where they wanted, or the carried form goes its way. Wrong: asked again, the form still there."""
     me = Me(request)
     fields = await form_fields(request)
-    where, carried = own_path(fields.get("next", "")), carried_again(fields)
+    where, carried = own_path(fields.get("next", "")), carried_again(await read_form(request))
     try:
         factor = await shown_factor(me, fields)
     except (Invalid, BadPasskey, TooMany) as error:

@@ -164,7 +164,7 @@ def _text(field: CustomField, value: Any) -> str:
 def _quantity(field: CustomField, value: Any) -> int | float:
     try:
         found = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
     if not math.isfinite(found) or abs(found) > 1e15:
         raise _wrong(field, "The value is a number, such as 12 or 4.5.")

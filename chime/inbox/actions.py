@@ -19,6 +19,24 @@ SEND_TYPING = "inbox.send_typing"
 # later, because a slip of the hand is undone by then.
 RESOLVED = "inbox.resolved"
 AFTERWARDS = waiting_again.SLIP
+# Two become one: `?1` stays. Work that is open in either stays open, what only sleeps in one comes back when it was to,
+# and both stay with the person and the team they were given to: what a team alone may read is nobody else's for that.
+_JOIN_WORK = (
+    "UPDATE conversation SET unread_count = conversation.unread_count + other.unread_count, "
+    "window_expires_at = nullif(max(coalesce(conversation.window_expires_at, 0), "
+    "coalesce(other.window_expires_at, 0)), 0), "
+    "assignee_id = coalesce(conversation.assignee_id, other.assignee_id), "
+    "team_id = coalesce(conversation.team_id, other.team_id), "
+    "waiting_since = coalesce(min(conversation.waiting_since, other.waiting_since), "
+    "conversation.waiting_since, other.waiting_since), "
+    "snoozed_until = CASE WHEN 'open' NOT IN (conversation.state, other.state) "
+    "THEN coalesce(min(conversation.snoozed_until, other.snoozed_until), conversation.snoozed_until, "
+    "other.snoozed_until) END, "
+    "closed_at = CASE WHEN other.state = 'closed' THEN conversation.closed_at END, "
+    "reason_id = CASE WHEN other.state = 'closed' THEN conversation.reason_id END, "
+    "state = CASE WHEN 'open' IN (conversation.state, other.state) THEN 'open' "
+    "WHEN 'snoozed' IN (conversation.state, other.state) THEN 'snoozed' ELSE conversation.state END "
+    "FROM (SELECT * FROM conversation WHERE id = ?2) AS other WHERE conversation.id = ?1")
 
 
 class Thread(msgspec.Struct, frozen=True):
@@ -75,19 +93,10 @@ async def move_threads(tx: Transaction, *, kept: str, gone: str) -> None:
             "FROM (SELECT * FROM conversation WHERE id = ?2) AS other WHERE conversation.id = ?1 "
             "AND other.last_message_id IS NOT NULL AND (conversation.last_message_id IS NULL "
             "OR other.last_message_at > conversation.last_message_at)", target, thread_id)
-        # Work that is open in either stays open, and stays with whom it was given to.
-        await tx.execute(
-            "UPDATE conversation SET unread_count = conversation.unread_count + other.unread_count, "
-            "window_expires_at = nullif(max(coalesce(conversation.window_expires_at, 0), "
-            "coalesce(other.window_expires_at, 0)), 0), "
-            "assignee_id = coalesce(conversation.assignee_id, other.assignee_id), "
-            "waiting_since = coalesce(min(conversation.waiting_since, other.waiting_since), "
-            "conversation.waiting_since, other.waiting_since), "
-            "closed_at = CASE WHEN other.state = 'open' THEN NULL ELSE conversation.closed_at END, "
-            "reason_id = CASE WHEN other.state = 'open' THEN NULL ELSE conversation.reason_id END, "
-            "state = CASE WHEN other.state = 'open' THEN 'open' ELSE conversation.state END "
-            "FROM (SELECT * FROM conversation WHERE id = ?2) AS other WHERE conversation.id = ?1", target, thread_id)
+        await tx.execute(_JOIN_WORK, target, thread_id)
         await clocks.move(tx, kept=target, gone=thread_id)
+        # It may be another team's, with targets of its own, or open again while its clock rested.
+        await clocks.count_again(tx, target)
         await notes.move(tx, kept=target, gone=thread_id)
         await pins.move(tx, kept=target, gone=thread_id)
         await notifications.move(tx, kept=target, gone=thread_id)
@@ -106,6 +115,8 @@ async def move_threads(tx: Transaction, *, kept: str, gone: str) -> None:
         await tx.execute("DELETE FROM conversation WHERE id = ?", thread_id)
         tx.enqueue(ROUTE, QUEUE)
         tx.publish("conversation", target)
+        # Who loses sight of it because it is a team's now hears of the conversation itself no more.
+        tx.publish("inbox", "list")
 
 
 class Taken(Conflict):
@@ -168,11 +179,14 @@ async def close(tx: Transaction, conversation_id: str, *, reason_id: str | None 
 
 
 async def reopen(tx: Transaction, conversation_id: str) -> None:
-    """At once after it was resolved, that is undone: who waited waits on. Raises NotFound."""
-    closed_at: int | None = await tx.value("SELECT closed_at FROM conversation WHERE id = ? AND state = 'closed'",
-                                           conversation_id)
+    """At once after it was resolved, that is undone: who waited waits on. From a snooze, what rested goes on. Raises
+    NotFound."""
+    rows = await tx.rows("SELECT state, closed_at FROM conversation WHERE id = ?", conversation_id)
     await _set_state(tx, conversation_id, "open", "reopened", "conversation.reopened")
-    if closed_at is not None and tx.now - closed_at <= AFTERWARDS:
+    state, closed_at = rows[0]
+    if state == "snoozed":
+        await clocks.goes_on(tx, conversation_id)
+    elif state == "closed" and closed_at is not None and tx.now - closed_at <= AFTERWARDS:
         await waiting_again.resolved_by_slip(tx, conversation_id, closed_at=closed_at)
 
 

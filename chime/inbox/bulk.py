@@ -98,10 +98,12 @@ class _Standing(msgspec.Struct, frozen=True, kw_only=True):
     tagged: int
     reason_id: str | None = None
     owner_id: str | None = None
+    newest_inbound_id: str | None = None
 
 
-# What an act touches: only that must still be as it was left.
-_STATE = ("state", "snoozed_until")
+# What an act touches: only that must still be as it was left. Whoever wrote or was answered since is not sent back to
+# how they stood before; who waited already waits since the same moment, so what they wrote counts by itself.
+_STATE = ("state", "snoozed_until", "waiting_since", "newest_inbound_id")
 _TOUCHED = {Act.ASSIGN: ("assignee_id",), Act.TEAM: ("team_id",), Act.TAG: ("tagged",), Act.UNTAG: ("tagged",),
             Act.RESOLVE: _STATE, Act.REOPEN: _STATE, Act.SNOOZE: _STATE, Act.READ: ("unread_count",),
             Act.UNREAD: ("unread_count",), Act.OWNER: ("owner_id",)}
@@ -160,7 +162,8 @@ async def apply(tx: Transaction, bulk_id: str, wanted: Change, conversation_ids:
 
 
 async def give_up(tx: Transaction, bulk_id: str) -> None:
-    """Whoever asked for it may not any more: what is not done stays as it is."""
+    """Whoever asked for it may not any more, or what they asked for is refused by now: what is not done stays as it
+    is."""
     if await tx.execute("UPDATE bulk_change SET state = 'done', ended_at = ? WHERE id = ? AND state = 'running'",
                         tx.now, bulk_id):
         await tx.audit("conversations.change_stopped", "conversations", bulk_id)
@@ -198,6 +201,8 @@ async def _standing(tx: Transaction, conversation_id: str, wanted: Change) -> _S
     return await tx.one(
         _Standing, "SELECT state, assignee_id, team_id, unread_count, snoozed_until, waiting_since, reason_id, "
         "(SELECT owner_id FROM contact WHERE contact.id = conversation.contact_id) AS owner_id, "
+        "(SELECT id FROM message WHERE conversation_id = conversation.id AND direction = 'in' "
+        "ORDER BY at DESC, id DESC LIMIT 1) AS newest_inbound_id, "
         "EXISTS (SELECT 1 FROM conversation_tag WHERE tag_id = ?1 AND conversation_id = conversation.id) AS tagged "
         "FROM conversation WHERE id = ?2", wanted.to, conversation_id)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from chime import accounts
 from chime.accounts import Requester
 from chime.db import Db
+from chime.errors import Conflict, Forbidden, Invalid, NotFound
 from chime.inbox import bulk, filter_queries, merging, tag_changes
 from chime.inbox.bulk import BULK, FORGET_BULK, UNDO_FOR, Act, People
 from chime.inbox.merging import FORGET_MERGE
@@ -15,12 +16,18 @@ from chime.security.permissions import SYSTEM
 from chime.security.scope import viewer
 
 BATCH = 100
+# What a verb says to a change that cannot be made: the same tomorrow, so nobody need try it again.
+_REFUSALS = (NotFound, Invalid, Forbidden, Conflict)
 
 
 async def run(work: Work, bulk_id: str) -> None:
-    """Until all are done, or its asker may not any more. Run twice, it goes on where it was."""
-    while await _batch(work, bulk_id):
-        pass
+    """Until all are done, its asker may not any more, or it is refused. Run twice, it goes on where it was."""
+    try:
+        while await _batch(work, bulk_id):
+            pass
+    except _REFUSALS:
+        # The tag was deleted meanwhile, or the team. What is done already can be undone once the change is over.
+        await _give_up(work, bulk_id)
 
 
 async def _batch(work: Work, bulk_id: str) -> bool:
@@ -32,8 +39,7 @@ async def _batch(work: Work, bulk_id: str) -> bool:
     asker = Requester(person_id=known.person_id, key_id=known.key_id, name=known.person_name)
     actor = await accounts.actor_of_requester(work.control.db, work.workspace.id, asker, work.clock.real_now())
     if actor is None or not actor.may(known.act.permission):
-        async with work.workspace.write(SYSTEM) as tx:
-            await bulk.give_up(tx, bulk_id)
+        await _give_up(work, bulk_id)
         return False
     rows = await db.rows("SELECT conversation_id FROM bulk_item WHERE bulk_id = ? AND done_at IS NULL LIMIT ?",
                          bulk_id, BATCH)
@@ -47,6 +53,11 @@ async def _batch(work: Work, bulk_id: str) -> bool:
         await bulk.apply(tx, bulk_id, known.value, [one for one in ids if one in may], people=people,
                          passed_over=len(ids) - len(may) if ids else known.total - known.done)
     return bool(ids)
+
+
+async def _give_up(work: Work, bulk_id: str) -> None:
+    async with work.workspace.write(SYSTEM) as tx:
+        await bulk.give_up(tx, bulk_id)
 
 
 async def people_of(control: Db, workspace_id: str) -> People:

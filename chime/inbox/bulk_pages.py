@@ -110,6 +110,8 @@ async def do(here: Here, wanted: Change, ids: list[str]) -> BulkChange:
     people = await bulk_jobs.people_of(control, here.record.id)
     if wanted.act in (Act.ASSIGN, Act.OWNER) and wanted.to is not None and wanted.to not in people.members:
         raise Invalid.field("to", "This person is not a member of the workspace.")
+    if wanted.act is Act.TEAM and wanted.to is not None and wanted.to not in people.teams:
+        raise Invalid.field("to", "There is no such team.")
     async with here.workspace.write(here.actor) as tx:
         bulk_id = await bulk.begin(tx, wanted, ids, people=people, person_id=asker.person_id, key_id=asker.key_id)
         made = await bulk.change(tx, bulk_id)

@@ -16,7 +16,7 @@ from chime.contacts import FieldKind, FieldSubject
 from chime.errors import Forbidden, Invalid, NotFound
 from chime.inbox import blocking, conversation_fields, conversation_queries, panel, thread
 from chime.inbox.pages import REPLY, SMALL
-from chime.phone import numbers_shown_to
+from chime.phone import numbers_shown_to, shown_content
 from chime.security.permissions import Permission
 from chime.web.forms import form_fields, form_lists
 from chime.web.here import Here
@@ -124,7 +124,10 @@ def _moment(here: Here, text: str) -> str:
         return text
 
 
-def _way_back(address: str, key: str, before: Any) -> Undo:
+def _way_back(address: str, key: str, before: Any) -> Undo | None:
+    """None for who sees another value than stands there: it would tell them the number that is masked."""
+    if contacts.shown_values(shown_content({key: before})) != {key: before}:
+        return None
     if isinstance(before, list):
         return address, {"key": key, "value": "\n".join(before), "again": "1"}
     text = "" if before is None else str(before).lower() if isinstance(before, bool) else str(before)

@@ -69,6 +69,11 @@ MOVED = {
         _NOTE + "SELECT ?1, 'reminder', id, ?2 FROM reminder WHERE conversation_id = ?2",
         "UPDATE reminder SET conversation_id = ?2 WHERE conversation_id = ?3 AND id IN (SELECT row_id FROM "
         "contact_merge_item WHERE merge_id = ?1 AND kind = 'reminder' AND from_id = ?2)"),
+    # Older addresses of a conversation that had become of several.
+    "alias": Moves(
+        _NOTE + "SELECT ?1, 'alias', id, ?2 FROM conversation_alias WHERE conversation_id = ?2",
+        "UPDATE conversation_alias SET conversation_id = ?2 WHERE conversation_id = ?3 AND id IN (SELECT row_id FROM "
+        "contact_merge_item WHERE merge_id = ?1 AND kind = 'alias' AND from_id = ?2)"),
 }
 # What hangs on rows that went back.
 _AFTER = (

@@ -10,6 +10,7 @@ from litestar.response import Redirect, Response
 from chime import accounts
 from chime.errors import Invalid, NotFound
 from chime.inbox import notes, thread
+from chime.inbox.notes import Note
 from chime.inbox.pages import READ, REPLY, SMALL
 from chime.security.permissions import Permission
 from chime.security.scope import IN_HAND, viewer
@@ -45,13 +46,16 @@ async def _sees(here: Here, conversation_id: str, user_id: str) -> bool:
 async def _shown(here: Here, conversation_id: str, note_id: str) -> Response[Any]:
     if not here.is_htmx:
         return Redirect(f"{here.base}/inbox/{conversation_id}#n-{note_id}", status_code=303)
-    return here.page("inbox/_note.html", item=await notes.note(here.db, note_id), conversation_id=conversation_id)
+    found = thread.shown_note(here, await _of_this(here, conversation_id, note_id))
+    return here.page("inbox/_note.html", item=found, conversation_id=conversation_id)
 
 
-async def _of_this(here: Here, conversation_id: str, note_id: str) -> None:
+async def _of_this(here: Here, conversation_id: str, note_id: str) -> Note:
+    """Raises NotFound."""
     found = await notes.note(here.db, note_id)
     if found is None or found.conversation_id != conversation_id:
         raise NotFound("There is no such note.")
+    return found
 
 
 @post(_NOTES, opt=REPLY | SMALL, status_code=200)

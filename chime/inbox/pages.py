@@ -22,6 +22,7 @@ from chime.inbox import (
     resolving,
     scheduled,
     search_pages,
+    snooze,
     thread,
 )
 from chime.security import limits
@@ -113,16 +114,17 @@ async def show_state(here: Here, conversation_id: str) -> Response[bytes]:
     return here.page("inbox/_state.html", thread=opened)
 
 
-async def shown_again(here: Here, conversation_id: str, toast: str = "", undo: tuple[str, str] | None = None
-                      ) -> Response[Any]:
-    """The answer to a verb on a conversation: fresh header for the script, the page again for a plain form."""
+async def shown_again(here: Here, conversation_id: str, toast: str = "", undo: tuple[str, str] | None = None,
+                      values: dict[str, str] | None = None) -> Response[Any]:
+    """The answer to a verb on a conversation: fresh header for the script, the page again for a plain form. `undo`: an
+    address and how it is asked, with these `values`."""
     if not here.is_htmx:
         return Redirect(f"{here.base}/inbox/{conversation_id}", status_code=303)
     headers = {}
     if toast:
         said: dict[str, Any] = {"text": toast}
         if undo:
-            said["undo"] = {"url": undo[0], "method": undo[1]}
+            said["undo"] = {"url": undo[0], "method": undo[1]} | ({"values": values} if values else {})
         # A header holds no letter beyond Latin-1: what has others is escaped.
         headers["HX-Trigger"] = json.dumps({"toast": said})
     return here.page("inbox/_state.html", thread=await thread.load(here, conversation_id), headers=headers)
@@ -135,12 +137,16 @@ async def create_closure(here: Here, conversation_id: str) -> Response[Any]:
     if not here.is_htmx and fields.get("_method") == "delete":
         return await _reopen(here, conversation_id)
     async with here.workspace.write(here.actor) as tx:
+        asleep = await snooze.way_back(tx, conversation_id, tx.now)
         await resolving.resolve(tx, conversation_id, reason_id=fields.get("reason_id") or None)
     waits = await scheduled.of_conversation(here.db, conversation_id)
     said = (here.words("Conversation resolved. What is scheduled will still be sent.") if waits
             else here.words("Conversation resolved"))
-    return await shown_again(here, conversation_id, said,
-                             (f"{here.base}/inbox/{conversation_id}/closure", "DELETE"))
+    address = f"{here.base}/inbox/{conversation_id}"
+    if asleep is not None:
+        return await shown_again(here, conversation_id, said, (f"{address}/snooze", "POST"),
+                                 asleep | {"expected": "closed"})
+    return await shown_again(here, conversation_id, said, (f"{address}/closure", "DELETE"))
 
 
 @delete(_ONE + "/closure", opt=REPLY, status_code=200)

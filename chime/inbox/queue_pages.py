@@ -9,6 +9,7 @@ from litestar.response import Response
 
 from chime.inbox import pins, snooze, thread
 from chime.inbox.pages import READ, REPLY, SMALL, shown_again
+from chime.inbox.queue_api import moment
 from chime.web.forms import form_fields
 from chime.web.here import Here
 from chime.web.language import zone
@@ -19,18 +20,29 @@ _PIN = "/w/{slug:str}/inbox/{conversation_id:str}/pin"
 
 @post(_SNOOZE, opt=REPLY | SMALL, status_code=200)
 async def create_snooze(here: Here, conversation_id: str) -> Response[Any]:
-    """`until` is the name of a moment, or a day and time in the reader's zone. A form without scripts says
-    `_method=delete` to wake."""
+    """`until` is the name of a moment, or a day and time in the reader's zone. An undo that snoozes again says in
+    `expected` how it was left, and gives the very moment. A form without scripts says `_method=delete` to wake."""
     fields = await form_fields(here.request)
     if fields.get("_method") == "delete":
         return await _wake(here, conversation_id)
-    text, calendar = fields.get("until", ""), zone(thread.zone_of(here))
-    until = (snooze.moment(snooze.Preset(text), here.now, calendar) if text in set(snooze.Preset)
-             else snooze.typed_moment(text, here.now, calendar))
+    until, expected = _until(here, fields.get("until", "")), fields.get("expected") or None
     async with here.workspace.write(here.actor) as tx:
-        await snooze.snooze(tx, conversation_id, until=until)
-    return await shown_again(here, conversation_id, here.words("Conversation snoozed"),
-                             (f"{here.base}/inbox/{conversation_id}/snooze", "DELETE"))
+        asleep = await snooze.way_back(tx, conversation_id, tx.now)
+        await snooze.snooze(tx, conversation_id, until=until, expected=expected)
+    said, address = here.words("Conversation snoozed"), f"{here.base}/inbox/{conversation_id}/snooze"
+    if expected is not None:
+        return await shown_again(here, conversation_id, said)
+    if asleep is not None:
+        return await shown_again(here, conversation_id, said, (address, "POST"), asleep | {"expected": "snoozed"})
+    return await shown_again(here, conversation_id, said, (address, "DELETE"))
+
+
+def _until(here: Here, text: str) -> int | None:
+    """Raises Invalid."""
+    calendar = zone(thread.zone_of(here))
+    if text in set(snooze.Preset):
+        return snooze.moment(snooze.Preset(text), here.now, calendar)
+    return moment(text, here.now) if text.endswith("Z") else snooze.typed_moment(text, here.now, calendar)
 
 
 @delete(_SNOOZE, opt=REPLY, status_code=200)

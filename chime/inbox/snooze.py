@@ -6,10 +6,11 @@ from datetime import datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from chime.accounts import QUEUE, ROUTE
-from chime.clock import DAY, HOUR
-from chime.errors import Invalid, NotFound
+from chime.clock import DAY, HOUR, rfc3339
+from chime.db import Db
+from chime.errors import Conflict, Invalid, NotFound
 from chime.inbox import clocks
-from chime.inbox.actions import add_event
+from chime.inbox.actions import AFTERWARDS, add_event, reopen
 from chime.workspaces import Transaction
 
 LONGEST = 366 * DAY
@@ -66,11 +67,26 @@ def chosen_moment(choice: str, typed: str, now: int, zone: tzinfo, *, field: str
     return typed_moment(typed or choice, now, zone, field=field)
 
 
-async def snooze(tx: Transaction, conversation_id: str, *, until: int | None) -> None:
-    """Until a moment, or until the customer writes. Raises NotFound."""
-    state = await tx.value("SELECT state FROM conversation WHERE id = ?", conversation_id)
-    if state is None:
+async def way_back(db: Db, conversation_id: str, now: int) -> dict[str, str] | None:
+    """What to ask of the form that snoozes, to have the snooze that stands now again; None where there is none."""
+    rows = await db.rows("SELECT snoozed_until FROM conversation WHERE id = ? AND state = 'snoozed' "
+                         "AND (snoozed_until IS NULL OR snoozed_until > ?)", conversation_id, now)
+    if not rows:
+        return None
+    return {"until": Preset.REPLY.value if rows[0][0] is None else rfc3339(rows[0][0])}
+
+
+async def snooze(tx: Transaction, conversation_id: str, *, until: int | None, expected: str | None = None) -> None:
+    """Until a moment, or until the customer writes. At once after it was resolved, that is undone first. `expected` is
+    the state in which somebody left it who takes that back: it may be another by now. Raises NotFound, Conflict."""
+    rows = await tx.rows("SELECT state, closed_at FROM conversation WHERE id = ?", conversation_id)
+    if not rows:
         raise NotFound("There is no such conversation.")
+    state, closed_at = rows[0]
+    if expected is not None and state != expected:
+        raise Conflict("It is too late to undo this.")
+    if state == "closed" and closed_at is not None and tx.now - closed_at <= AFTERWARDS:
+        await reopen(tx, conversation_id)
     await tx.execute("UPDATE conversation SET state = 'snoozed', snoozed_until = ?, closed_at = NULL, "
                      "reason_id = NULL WHERE id = ?", until, conversation_id)
     await clocks.rests(tx, conversation_id)

@@ -37,7 +37,7 @@ from chime.inbox.resolving import Asked
 from chime.inbox.scheduled import Scheduled
 from chime.inbox.stretch import Stretch
 from chime.message_templates import MessageTemplate, Parameter
-from chime.phone import Phone, country_code
+from chime.phone import Phone, country_code, shown_text
 from chime.security.permissions import Permission
 from chime.security.scope import IN_HAND, viewer
 from chime.web.here import Here
@@ -242,9 +242,14 @@ async def _items(here: Here, conversation_id: str, shown: Stretch) -> tuple[Item
     lines: list[Item] = [Item(kind="message", message=message) for message in shown.messages]
     lines += [Item(kind="event", event=event) for event in happened]
     said = await notes.notes(here.db, conversation_id, newer_than=shown.since, older_than=shown.until)
-    lines += [Item(kind="note", note=note) for note in said]
+    lines += [Item(kind="note", note=shown_note(here, note)) for note in said]
     lines.sort(key=_at)
     return tuple(_with_days(here, lines))
+
+
+def shown_note(here: Here, note: Note) -> Note:
+    """A note as the reader may read it. Their own stays whole: it is what they change."""
+    return note if note.author_id == here.actor.id else msgspec.structs.replace(note, text=shown_text(note.text))
 
 
 def _at(item: Item) -> int:

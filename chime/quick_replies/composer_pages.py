@@ -62,7 +62,7 @@ def _of(contact: Contact) -> dict[str, str]:
     name = contact.name or contact.profile_name
     values = {"contact.name": name, "contact.first_name": first_name(name),
               "contact.username": f"@{contact.username}" if contact.username else ""}
-    values |= {FIELDS + key: str(value) for key, value in contact.fields.items()
+    values |= {FIELDS + key: str(value) for key, value in contacts.shown_values(contact.fields).items()
                if value is not None and not isinstance(value, bool)}
     return {key: shown_text(value) for key, value in values.items()} | {
         "contact.phone": str(contact.phone) if contact.phone else ""}

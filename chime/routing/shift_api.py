@@ -174,10 +174,14 @@ async def create_absence_answer(here: Here, member_id: str) -> AbsenceAnswer:
 
 
 def _day(name: str, text: str) -> date:
+    """Of the years the page takes; the calendar's last day has no moment after it. Raises Invalid."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise Invalid.field(name, "Choose a day.") from error
+    if not 2000 <= found.year < 2200:
+        raise Invalid.field(name, "Choose a day.")
+    return found
 
 
 async def _told(here: Here, absence_id: str) -> AbsenceAnswer:

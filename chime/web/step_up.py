@@ -28,7 +28,10 @@ PROOF_LASTS = 10 * MINUTE
 ENROLMENT = "/me/second-factor"
 _CONFIRM = "/me/confirm"
 KEPT = "kept-"
-_NOT_CARRIED = re.compile(r"password|secret|token|code|key|answer", re.IGNORECASE)
+# The names of what is typed and never shown. A short word counts at the end of a name only: a role's form has a
+# `may-api_keys:edit`, and what is left out there is a permission lost.
+_NOT_CARRIED = re.compile(r"password|passphrase|secret|token|(?:^|[_-])(?:code|key|answer|current|again|repeated)$",
+                          re.IGNORECASE)
 # Outside the matrix no grant says that an action is marked; there the route's word counts.
 _OUTSIDE = frozenset({Permission.SESSION, Permission.INSTALLATION})
 AnyRequest = Request[Any, Any, Any]
@@ -91,12 +94,13 @@ def confirmation(request: AnyRequest, *, where: str, carried: Carried | None, er
                                  in_demo=services.config.demo)
 
 
-def carried_again(fields: dict[str, str]) -> Carried | None:
-    """The form that a question carried, from the fields of its answer."""
-    to = path_of(fields.get("to", ""))
+def carried_again(form: FormMultiDict) -> Carried | None:
+    """The form that a question carried, from its answer: every value of a field, as each box that was ticked is one."""
+    texts = [(name, value.replace("\0", "")) for name, value in form.multi_items() if isinstance(value, str)]
+    to = path_of(dict(texts).get("to", ""))
     if to == "/":
         return None
-    return Carried(to=to, fields=tuple((name.removeprefix(KEPT), value) for name, value in fields.items()
+    return Carried(to=to, fields=tuple((name.removeprefix(KEPT), value) for name, value in texts
                                        if name.startswith(KEPT)))
 
 

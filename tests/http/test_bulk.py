@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from chime.clock import MINUTE
-from tests.http.inbox_setup import rows, talk
+from chime.inbox import bulk_jobs
+from chime.inbox.bulk import People
+from tests.http.inbox_setup import Talk, rows, talk
 from tests.http.test_list_filters import change, talks
 from tests.http.test_queues import events_of, sweep
 from tests.support.world import World
@@ -129,6 +131,38 @@ async def test_undo_is_ones_own_and_soon_too_late(world: World) -> None:
     assert await rows(world, world.acme, "SELECT count(*) FROM bulk_item") == [(0,)]
 
 
+async def undone(client: httpx.AsyncClient, told: dict[str, Any]) -> None:
+    assert (await client.post(told["undo"]["url"], headers=HTMX)).status_code == 200
+
+
+async def standing(world: World, said: Talk) -> list[tuple[Any, ...]]:
+    return await rows(world, world.acme, "SELECT state, waiting_since IS NOT NULL FROM conversation WHERE id = ?",
+                      said.id)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_undo_of_reopening_buries_nothing_the_customer_wrote_since(world: World, waits: bool) -> None:
+    alice, said = await world.session("alice"), await talk(world)
+    if waits:
+        await alice.post(f"{said.base}/snooze", data={"until": "reply"}, headers=HTMX)
+    else:
+        await alice.post(f"{said.base}/closure", headers=HTMX)
+        world.clock.advance(MINUTE)
+    told = await bulk(alice, "reopen", [said.id])
+    assert await standing(world, said) == [("open", int(waits))]
+    await said.says("I have another question")
+    await undone(alice, told)
+    assert await standing(world, said) == [("open", 1)]
+
+
+async def test_undo_of_snoozing_makes_nobody_wait_who_was_answered_since(world: World) -> None:
+    alice, said = await world.session("alice"), await talk(world)
+    told = await bulk(alice, "snooze", [said.id], to="tomorrow")
+    await said.reply(alice, "On Sunday, yes")
+    await undone(alice, told)
+    assert await standing(world, said) == [("snoozed", 0)]
+
+
 async def many(world: World, count: int) -> None:
     async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
         for number in range(count):
@@ -176,6 +210,45 @@ async def test_a_job_that_was_cut_off_goes_on_and_one_whose_asker_left_stops(wor
     await sweep(world)
     assert await rows(world, world.acme, "SELECT DISTINCT state FROM bulk_change") == [("done",)]
     assert await rows(world, world.acme, "SELECT count(*) FROM conversation WHERE state = 'closed'") == [(0,)]
+
+
+async def test_a_job_that_is_refused_in_the_middle_is_over_and_what_it_did_can_be_undone(world: World) -> None:
+    alice = await world.session("alice")
+    await many(world, 210)
+    async with world.services.control.ingest("test") as tx:
+        await tx.execute("INSERT INTO team (id, workspace_id, name, created_at) VALUES ('night', ?, 'Night', 0)",
+                         world.acme.workspace_id)
+    with pytest.MonkeyPatch.context() as cut_off:
+        cut_off.setattr(world.services.runner, "start", lambda *_: False)
+        answer = await alice.post(BULK, data={"act": "team", "all": "1", "query": "v=all", "to": "night"},
+                                  headers=HTMX)
+    known = [People(members={}, teams={"night": "Night"}), People(members={}, teams={})]
+
+    async def until_it_is_deleted(*_: Any) -> People:
+        return known.pop(0)
+
+    with pytest.MonkeyPatch.context() as deleted:
+        deleted.setattr(bulk_jobs, "people_of", until_it_is_deleted)
+        await sweep(world)
+    assert await rows(world, world.acme, "SELECT state, total, done, changed FROM bulk_change") == [
+        ("done", 210, 100, 100)]
+    given = "SELECT count(*) FROM conversation WHERE team_id = 'night'"
+    assert await rows(world, world.acme, given) == [(100,)]
+    address = answer.text.split('hx-get="')[1].split('"')[0]
+    assert (await alice.post(f"{address}/undo", headers=HTMX)).status_code == 200
+    assert await rows(world, world.acme, given) == [(0,)]
+
+
+async def test_to_no_team_that_is_not_there(world: World) -> None:
+    alice, said = await world.session("alice"), await talk(world)
+    await many(world, 210)
+    assert (await alice.post(BULK, data={"act": "team", "all": "1", "query": "v=all", "to": "nothing"}, headers=HTMX)
+            ).status_code == 422
+    async with world.client(await world.key(world.acme)) as script:
+        for which in ({"filter": "v=all"}, {"conversation_ids": [said.id]}):
+            answer = await script.post("/api/v1/bulk-changes", json={"act": "team", "to": "nothing"} | which)
+            assert answer.status_code == 422, answer.text
+    assert await rows(world, world.acme, "SELECT count(*) FROM bulk_change") == [(0,)]
 
 
 async def test_one_is_marked_unread_until_it_is_opened(world: World) -> None:

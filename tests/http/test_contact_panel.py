@@ -8,6 +8,7 @@ import httpx
 
 from chime.simulator import write
 from tests.http.inbox_setup import Talk, leaving, rows, talk, text
+from tests.http.people_setup import id_of
 from tests.support.world import World
 
 HTMX = {"HX-Request": "true"}
@@ -35,6 +36,38 @@ async def test_a_name_and_a_tag_can_be_taken_back(world: World) -> None:
     (tag_id,), = await rows(world, world.acme, "SELECT id FROM tag WHERE name = 'vip'")
     removed = await alice.post(f"{contact(said)}/tags/{tag_id}/remove", headers=HTMX)
     assert undo_of(removed)["values"] == {"name": "vip"}
+
+
+async def test_the_way_back_of_a_field_tells_nobody_a_number_that_is_masked(world: World) -> None:
+    said, alice, bob = await talk(world), await world.session("alice"), await world.session("bob")
+    await alice.post(f"{said.base}/assignment", data={"assignee_id": await id_of(world, "bob")})
+    for subject, address in (("contact", f"{contact(said)}/fields"), ("conversation", f"{said.base}/fields")):
+        async with world.client(await world.key(world.acme)) as script:
+            for label, kind in (("Second number", "phone"), ("City", "text")):
+                made = await script.post("/api/v1/fields", json={"subject": subject, "label": label, "kind": kind})
+                assert made.status_code == 201, made.text
+        for key, before, after in (("second_number", "+14155550177", "+14155550188"), ("city", "Pune", "Goa")):
+            whole = {"key": key, "value": before}
+            await alice.post(address, data=whole, headers=HTMX)
+            changed = await alice.post(address, data={"key": key, "value": after}, headers=HTMX)
+            assert undo_of(changed)["values"] == whole, "who sees it whole can take it back"
+            await alice.post(address, data=whole, headers=HTMX)
+            answer = await bob.post(address, data={"key": key, "value": ""}, headers=HTMX)
+            assert answer.status_code == 200 and "4155550177" not in answer.text + str(answer.headers)
+            toast = json.loads(answer.headers["HX-Trigger"])["toast"]
+            assert toast["text"] == "Saved" and ("undo" in toast) == (key == "city")
+
+
+async def test_nor_a_number_inside_a_text_where_texts_are_masked(world: World) -> None:
+    said, alice, bob = await talk(world), await world.session("alice"), await world.session("bob")
+    await alice.post(f"{said.base}/assignment", data={"assignee_id": await id_of(world, "bob")})
+    async with world.client(await world.key(world.acme)) as script:
+        await script.post("/api/v1/fields", json={"subject": "contact", "label": "Remark", "kind": "text"})
+    await alice.post("/w/acme/settings/security", data={"mask_in_text": "yes"})
+    typed = {"key": "remark", "value": "ask her on 415 555 0177"}
+    await alice.post(f"{contact(said)}/fields", data=typed, headers=HTMX)
+    answer = await bob.post(f"{contact(said)}/fields", data={"key": "remark", "value": ""}, headers=HTMX)
+    assert answer.status_code == 200 and "undo" not in json.loads(answer.headers["HX-Trigger"])["toast"]
 
 
 async def test_a_blocked_person_is_silent_here_and_at_meta_and_comes_back(world: World) -> None:

@@ -133,6 +133,19 @@ async def test_a_number_in_a_field_is_masked_like_any_other(world: World) -> Non
     assert "4155550177" not in page and "Office" in page
 
 
+async def test_no_number_is_too_large_to_be_refused(world: World) -> None:
+    said = await talk(world)
+    field = await define(world, "Size", "number")
+    async with world.client(await world.key(world.acme)) as script:
+        for typed in ("1" + "0" * 400, "-1" + "0" * 400, "1" + "0" * 30):
+            refused = await script.patch(f"/api/v1/contacts/{said.contact_id}",
+                                         content=f'{{"fields": {{"{field["key"]}": {typed}}}}}',
+                                         headers={"Content-Type": "application/json"})
+            assert refused.status_code == 422, refused.text
+            assert refused.json()["errors"] == [{"field": f"fields.{field['key']}",
+                                                 "message": "The value is a number, such as 12 or 4.5."}]
+
+
 async def test_a_conversation_has_fields_of_its_own(world: World) -> None:
     said, alice = await talk(world), await world.session("alice")
     field = await define(world, "Order", "number", subject="conversation")

@@ -9,8 +9,10 @@ import pytest
 
 from chime import contacts
 from chime.inbox import merging
-from tests.http.inbox_setup import Talk, indexed, leaving, rows, talk
+from chime.inbox.actions import move_threads
+from tests.http.inbox_setup import Talk, indexed, leaving, listening, rows, talk, until
 from tests.http.people_setup import id_of
+from tests.http.service_setup import targets
 from tests.support.world import World
 
 HTMX = {"HX-Request": "true"}
@@ -167,3 +169,95 @@ async def test_forgotten_with_the_person_and_parted_ones_are_forgotten_apart(wor
     await alice.delete(f"/w/acme/contacts/{maya.contact_id}/merge", headers=HTMX)
     async with world.workspace(world.acme) as workspace:
         assert await contacts.same_person(workspace.db, maya.contact_id) == [maya.contact_id]
+
+
+async def teams(world: World, *names: str) -> None:
+    """Teams that nobody belongs to yet."""
+    async with world.services.control.ingest("test") as tx:
+        for name in names:
+            await tx.execute("INSERT INTO team (id, workspace_id, name, created_at) VALUES (?, ?, ?, 0)", name,
+                             world.acme.workspace_id, name.title())
+
+
+async def test_what_a_team_alone_may_read_stays_with_it(world: World) -> None:
+    alice, kim = await world.session("alice"), await world.session("kim")
+    maya, again = await talk(world), await talk(world, "About my salary", name="Maya C.", phone=OTHER_PHONE)
+    await teams(world, "staff")
+    await alice.post(f"{again.base}/assignment", data={"team_id": "staff"}, headers=HTMX)
+    assert [(await kim.get(one.base)).status_code for one in (maya, again)] == [200, 404]
+    before = await stored(world)
+    await merge(alice, maya, again)
+    assert (await maya.conversation()).team_id == "staff" and (await kim.get(maya.base)).status_code == 404
+    assert (await alice.delete(f"/w/acme/contacts/{maya.contact_id}/merge", headers=HTMX)).status_code == 200
+    assert (await stored(world))["conversation"] == before["conversation"], "parted again, only hers is the team's"
+
+
+async def test_whoever_loses_sight_of_what_was_joined_by_itself_hears_of_it(world: World) -> None:
+    alice, kim = await world.session("alice"), await world.session("kim")
+    maya, again = await talk(world), await talk(world, name="Maya C.", phone=OTHER_PHONE)
+    await teams(world, "staff")
+    await alice.post(f"{again.base}/assignment", data={"team_id": "staff"}, headers=HTMX)
+    async with listening(kim, world.acme) as stream:
+        async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+            await move_threads(tx, kept=maya.contact_id, gone=again.contact_id)
+        await until(lambda: ("inbox", "list") in stream.nudges)
+        assert ("conversation", maya.id) not in stream.nudges
+
+
+_SOONER, _LATER = "2026-11-24T09:00", "2026-11-25T09:00"
+
+
+@pytest.mark.parametrize(("kept", "gone", "left"), [
+    ("open", _LATER, ("open", None)), (_LATER, "open", ("open", None)), ("closed", _LATER, ("snoozed", _LATER)),
+    (_LATER, "closed", ("snoozed", _LATER)), (_LATER, _SOONER, ("snoozed", _SOONER)),
+    ("reply", _LATER, ("snoozed", _LATER)), ("closed", "reply", ("snoozed", None)), ("closed", "open", ("open", None)),
+    ("closed", "closed", ("closed", None))])
+async def test_open_work_stays_open_and_what_sleeps_comes_back(world: World, kept: str, gone: str,
+                                                               left: tuple[str, str | None]) -> None:
+    alice = await world.session("alice")
+    maya, again = await talk(world), await talk(world, name="Maya C.", phone=OTHER_PHONE)
+    for one, state in ((maya, kept), (again, gone)):
+        if state == "closed":
+            await alice.post(f"{one.base}/closure", headers=HTMX)
+        elif state != "open":
+            assert (await alice.post(f"{one.base}/snooze", data={"until": state}, headers=HTMX)).status_code == 200
+    moments = dict(await rows(world, world.acme, "SELECT id, snoozed_until FROM conversation"))
+    before = await stored(world)
+    await merge(alice, maya, again)
+    state, until_when = left
+    expected = moments[maya.id if until_when == kept else again.id] if until_when else None
+    assert await rows(world, world.acme, "SELECT state, snoozed_until, closed_at IS NULL FROM conversation") == [
+        (state, expected, int(state != "closed"))]
+    await alice.delete(f"/w/acme/contacts/{maya.contact_id}/merge", headers=HTMX)
+    assert (await stored(world))["conversation"] == before["conversation"]
+
+
+async def test_open_again_by_a_merge_its_time_goes_on_and_by_the_targets_of_its_team(world: World) -> None:
+    alice = await world.session("alice")
+    await teams(world, "staff")
+    await targets(alice, resolution_minutes="4h")
+    await targets(alice, scope="team", scope_id="staff", resolution_minutes="2h")
+    maya, again = await talk(world), await talk(world, name="Maya C.", phone=OTHER_PHONE)
+    await alice.post(f"{maya.base}/snooze", data={"until": "monday"}, headers=HTMX)
+    await alice.post(f"{again.base}/assignment", data={"team_id": "staff"}, headers=HTMX)
+    await merge(alice, maya, again)
+    assert await rows(world, world.acme, "SELECT conversation_id, minutes, running_since IS NULL FROM service_clock"
+                      ) == [(maya.id, 120, 0)]
+
+
+async def test_parted_after_two_merges_each_old_address_leads_to_its_own_customer(world: World) -> None:
+    alice = await world.session("alice")
+    ana, ben = await talk(world, name="Ana"), await talk(world, name="Ben", phone=OTHER_PHONE)
+    dan = await talk(world, name="Dan", phone="14155550177")
+    await merge(alice, ben, dan)
+    await merge(alice, ana, ben)
+    assert (await alice.get(dan.base)).headers["location"].startswith(ana.base)
+    await alice.delete(f"/w/acme/contacts/{ana.contact_id}/merge", headers=HTMX)
+    assert (await alice.get(dan.base)).headers["location"].startswith(ben.base)
+    async with world.client(await world.key(world.acme)) as script:
+        sent = await script.post("/api/v1/messages", json={
+            "conversation_id": dan.id, "type": "text", "text": {"body": "Your invoice"}})
+        assert sent.status_code == 202 and sent.json()["conversation_id"] == ben.id
+    await alice.delete(f"/w/acme/contacts/{ben.contact_id}/merge", headers=HTMX)
+    assert [(await alice.get(one.base)).status_code for one in (ana, ben, dan)] == [200] * 3
+    assert await rows(world, world.acme, "SELECT 1 FROM conversation_alias") == []

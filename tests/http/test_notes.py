@@ -6,6 +6,7 @@ import httpx
 
 from chime.inbox.actions import move_threads
 from tests.http.inbox_setup import Talk, rows, talk
+from tests.http.people_setup import id_of as user_of
 from tests.http.test_queues import listed
 from tests.support.world import World
 
@@ -100,6 +101,23 @@ async def test_only_its_author_changes_or_deletes_a_note(world: World) -> None:
     assert await listed(mo, "mentions") == []
     assert await rows(world, world.acme, "SELECT text FROM note") == [("",)]
     assert (await alice.delete(f"{said.base}/notes/{note_id}")).status_code == 404
+
+
+async def test_a_number_in_a_note_is_masked_to_whom_texts_are_but_for_who_wrote_it(world: World) -> None:
+    alice, bob, kim = await world.session("alice"), await world.session("bob"), await world.session("kim")
+    said = await talk(world)
+    await alice.post(f"{said.base}/assignment", data={"assignee_id": await user_of(world, "bob")})
+    await alice.post("/w/acme/settings/security", data={"mask_in_text": "yes"})
+    await note(alice, said, "His wife: +91 98765 43210", client_id="alices")
+    own = await note(bob, said, "Her mother: +49 151 2345678")
+    assert own.status_code == 200 and own.text.count("+49 151 2345678") == 2, "to be read, and to be changed"
+    for path in (said.base, f"{said.base}/messages", f"{said.base}/state"):
+        page = (await bob.get(path)).text
+        assert "98765 43210" not in page and "+91 ••••• ••210" in page and "+49 151 2345678" in page, path
+        page = (await kim.get(path)).text
+        assert "+91 98765 43210" in page and "+49 151 2345678" in page, path
+    again = await note(bob, said, "what it is he does not say", client_id="alices")
+    assert again.status_code == 200 and "98765 43210" not in again.text and "••210" in again.text
 
 
 async def test_bad_notes_are_refused_with_a_reason(world: World) -> None:

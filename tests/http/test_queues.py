@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import httpx
 import pytest
 
@@ -118,7 +121,39 @@ async def test_undo_wakes_and_resolving_ends_a_snooze(world: World) -> None:
     assert await listed(alice, "closed") == [said.id] and await listed(alice, "all") == []
 
 
-@pytest.mark.parametrize("until_when", ["", "never", "2020-01-01T10:00", "2999-01-01T10:00"])
+async def offered(client: httpx.AsyncClient, address: str, **fields: str) -> dict[str, Any]:
+    """The undo of the toast that answers."""
+    answer = await client.post(address, data=fields, headers={"HX-Request": "true"})
+    undo: dict[str, Any] = json.loads(answer.headers["hx-trigger"])["toast"]["undo"]
+    return undo
+
+
+async def take_back(client: httpx.AsyncClient, undo: dict[str, Any]) -> httpx.Response:
+    return await client.request(undo["method"], undo["url"], data=undo.get("values"), headers={"HX-Request": "true"})
+
+
+@pytest.mark.parametrize("until_when", ["monday", "reply"])
+async def test_a_snooze_that_was_moved_or_ended_by_resolving_is_there_again_by_undo(world: World, until_when: str
+                                                                                    ) -> None:
+    alice = await world.session("alice")
+    alice.cookies.set("zone", "Asia/Kolkata")
+    said = await talk(world)
+    await alice.post(f"{said.base}/snooze", data={"until": until_when})
+    stands = "SELECT state, snoozed_until, closed_at, waiting_since FROM conversation"
+    before = await rows(world, world.acme, stands)
+    for verb, fields in (("snooze", {"until": "hour"}), ("closure", {})):
+        undo = await offered(alice, f"{said.base}/{verb}", **fields)
+        assert await rows(world, world.acme, stands) != before
+        answer = await take_back(alice, undo)
+        assert answer.status_code == 200 and "undo" not in json.loads(answer.headers["hx-trigger"])["toast"]
+        assert await rows(world, world.acme, stands) == before, verb
+    undo = await offered(alice, f"{said.base}/closure")
+    await said.says("hello again")
+    assert (await take_back(alice, undo)).status_code == 409 and await listed(alice, "all") == [said.id], "not buried"
+
+
+@pytest.mark.parametrize("until_when", ["", "never", "2020-01-01T10:00", "2999-01-01T10:00", "Z",
+                                        "2020-01-01T10:00:00Z"])
 async def test_a_moment_that_is_none_is_refused(world: World, until_when: str) -> None:
     alice = await world.session("alice")
     said = await talk(world)

@@ -144,11 +144,13 @@ async def test_blanks_are_filled_for_this_customer(world: World) -> None:
 
 async def test_a_number_is_masked_for_who_may_not_see_it(world: World) -> None:
     maya = await talk(world)
-    await made(world, "mo", code="number", text="We call {{contact.phone}}")
+    await made(world, "mo", code="number", text="We call {{contact.phone}} or {{contact.fields.second}}")
+    async with world.client(await world.key(world.acme)) as script:
+        await script.patch(f"/api/v1/contacts/{maya.contact_id}", json={"fields": {"second": "+4915112345678"}})
     alice = await world.session("alice")
     await alice.post(f"{maya.base}/assignment", data={"assignee_id": await id_of(world, "bob")})
-    assert await offered(world, "alice", maya.base) == [("number", "We call +14155550101")]
-    assert await offered(world, "bob", maya.base) == [("number", "We call +1 ••••• ••101")]
+    assert await offered(world, "alice", maya.base) == [("number", "We call +14155550101 or +4915112345678")]
+    assert await offered(world, "bob", maya.base) == [("number", "We call +1 ••••• ••101 or +49 ••••• ••678")]
 
 
 async def test_what_fits_best_is_offered_first(world: World) -> None:

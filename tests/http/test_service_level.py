@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
@@ -114,6 +116,38 @@ async def test_a_snooze_rests_the_resolution_and_not_the_answer(world: World) ->
     world.clock.advance(MINUTE)
     await alice.post(f"{said.base}/closure")
     assert await times(world) == [("resolution", 61, 240)]
+
+
+@pytest.mark.parametrize("way", ["closure", "script", "many"])
+async def test_opened_from_a_snooze_the_resolution_goes_on(world: World, way: str) -> None:
+    alice = await world.session("alice")
+    await targets(alice, resolution_minutes="4h")
+    said = await talk(world)
+    await alice.post(f"{said.base}/snooze", data={"until": "monday"})
+    assert await due(said) == (None, None)
+    if way == "closure":
+        await alice.delete(f"{said.base}/closure", headers=HTMX)
+    elif way == "many":
+        await alice.post("/w/acme/inbox/bulk", data={"act": "reopen", "id": [said.id]}, headers=HTMX)
+    else:
+        async with world.client(await world.key(world.acme)) as script:
+            await script.patch(f"/api/v1/conversations/{said.id}", json={"state": "open"})
+    assert await due(said) == ("resolution", 240)
+
+
+async def test_resolving_what_was_snoozed_undone_the_clocks_stand_as_before(world: World) -> None:
+    alice = await world.session("alice")
+    await targets(alice, first_minutes="1h", resolution_minutes="4h")
+    said = await talk(world)
+    await alice.post(f"{said.base}/snooze", data={"until": "monday"})
+    clocks = "SELECT kind, began_at, running_since IS NULL, used / 60000, due_at FROM service_clock ORDER BY kind"
+    before = await rows(world, world.acme, clocks)
+    answer = await alice.post(f"{said.base}/closure", headers=HTMX)
+    assert await rows(world, world.acme, clocks) == []
+    undo = json.loads(answer.headers["hx-trigger"])["toast"]["undo"]
+    assert (await alice.post(undo["url"], data=undo["values"], headers=HTMX)).status_code == 200
+    assert await rows(world, world.acme, clocks) == before
+    assert (await said.conversation()).waiting_since is not None and await times(world) == []
 
 
 async def test_a_missed_target_is_told_once_and_moves_the_conversation(world: World, south: str) -> None:

@@ -233,6 +233,11 @@ async def test_the_same_by_script(world: World) -> None:
         assert changed == one | {"hands_over": False}
         wrong = await script.patch(f"/api/v1/absences/{one['id']}", json={"last_day": "2026-02-31"})
         assert wrong.status_code == 422
+        for far in ("9999-12-31", "2200-01-01", "1999-12-31"):
+            wrong = await script.post(f"{there}/absences", json={"first_day": far, "last_day": far})
+            assert (wrong.status_code, wrong.json()["errors"][0]["message"]) == (422, "Choose a day."), far
+            wrong = await script.patch(f"/api/v1/absences/{one['id']}", json={"last_day": far})
+            assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "last_day"), far
         assert (await script.delete(f"/api/v1/absences/{one['id']}")).status_code == 204
         assert (await script.get("/api/v1/absences")).json()["items"] == []
 
