@@ -22,7 +22,15 @@ import msgspec
 from sqlcipher3 import dbapi2
 
 from chime.db.checkpoint import Checkpoints, waiting_pages
-from chime.db.connection import BUSY_TIMEOUT, SPARING_CACHE, Key, close_connection, open_connection, translated
+from chime.db.connection import (
+    BUSY_TIMEOUT,
+    SPARING_CACHE,
+    Key,
+    StorageUnavailable,
+    close_connection,
+    open_connection,
+    translated,
+)
 from chime.db.following import Follower
 from chime.db.long_reads import LongReads
 from chime.db.uninterrupted import to_the_end
@@ -137,25 +145,43 @@ class RawTransaction(_Reads):
 
     async def execute(self, sql: str, *values: Any) -> int:
         """Run one statement; how many rows it changed."""
+        self._must_be_open()
         with translated(self._path):
             return int(self._connection.execute(lasting(sql), values).rowcount)
 
     async def execute_aside(self, sql: str, *values: Any) -> None:
         """Like `execute`, for a statement that may work long: in a thread, so that the loop goes on meanwhile."""
+        self._must_be_open()
         with translated(self._path):
             await to_the_end(asyncio.to_thread(self._connection.execute, lasting(sql), values))
 
     async def savepoint(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Run `work` so that its changes are undone alone when it raises, and the transaction goes on."""
+        """Run `work` so that its changes are undone alone when it raises, and the transaction goes on. Raises
+        StorageUnavailable when there is no transaction to go on with."""
+        self._must_be_open()
         self._connection.execute("SAVEPOINT item")
         try:
             result = await work()
+        except Exception as error:
+            self._must_be_open(error)
+            self._connection.execute("ROLLBACK TO item")
+            self._connection.execute("RELEASE item")
+            raise
         except BaseException:
+            if not self._connection.in_transaction:
+                raise
             self._connection.execute("ROLLBACK TO item")
             self._connection.execute("RELEASE item")
             raise
         self._connection.execute("RELEASE item")
         return result
+
+    def _must_be_open(self, cause: Exception | None = None) -> None:
+        """A full disk in the middle has SQLite give the whole transaction up, with all that was done in it. Whatever
+        came after would be committed by itself, and the rest of a batch look as if all of it were in effect
+        (sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction")."""
+        if not self._connection.in_transaction:
+            raise StorageUnavailable("the transaction was given up by the storage") from cause
 
     @property
     def changes(self) -> int:

@@ -47,7 +47,7 @@ class Journals:
         handed_over = False
         failed: Unavailable | None = None
         for index, change in enumerate(scan.changes):
-            found = await self._owners(change)
+            found = await self._owners(meta_app_id, change)
             for workspace_id in found:
                 if await self._control.is_handed_over(workspace_id):
                     handed_over = True
@@ -78,12 +78,16 @@ class Journals:
             raise HandedOver(list(owners))
         return list(owners)
 
-    async def _owners(self, change: ScannedChange) -> Iterable[str]:
+    async def _owners(self, meta_app_id: str, change: ScannedChange) -> Iterable[str]:
+        """Whose it is, as far as the app that signed it may say: whoever has an app of their own can sign a body that
+        names any number, and must not write into the inbox of somebody else."""
         if change.phone_number_id is not None:
             route = await self._control.route(change.phone_number_id)
-            return [route.workspace_id] if route else []
+            heard = route is not None and (route.meta_app_id == meta_app_id or await self._control.speaks_for(
+                meta_app_id, route.workspace_id))
+            return [route.workspace_id] if route is not None and heard else []
         # Template and account events name only the account; every workspace with a number of it is told.
-        return await self._control.workspaces_of_waba(change.waba_id) if change.waba_id else []
+        return await self._control.workspaces_of_waba(change.waba_id, meta_app_id) if change.waba_id else []
 
     async def _journal(self, workspace_id: str, body: bytes) -> None:
         async with self._registry.use(workspace_id, stays=True) as workspace:
@@ -113,10 +117,12 @@ class Journals:
 async def release_into(workspace: Workspace, control: Control, clock: Clock, *, phone_number_id: str, waba_id: str
                        ) -> int:
     """Put what was parked for a number, or for its account, into the journal of the workspace that has it now; how many
-    bodies. Into the journal first, out of the parked ones then: a crash between repeats what is known as the repeat."""
+    bodies. Only what an app of this workspace signed: anybody else's may be made up. Into the journal first, out of the
+    parked ones then: a crash between repeats what is known as the repeat."""
     rows = await control.db.rows(
         "SELECT id, body_sealed FROM parked_delivery WHERE released_at IS NULL AND (phone_number_id = ? "
-        "OR (phone_number_id IS NULL AND waba_id = ?)) ORDER BY id", phone_number_id, waba_id)
+        "OR (phone_number_id IS NULL AND waba_id = ?)) AND meta_app_id IN (SELECT meta_app_id FROM channel_route "
+        "WHERE workspace_id = ?) ORDER BY id", phone_number_id, waba_id, workspace.id)
     for parked_id, sealed in rows:
         body = control.keys.parked.unseal(sealed, context("parked_delivery", parked_id))
         await workspace.journal.append(WEBHOOK_BODY, digest(body), clock.now(), body)

@@ -79,6 +79,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     waba_id: str
     workspace_id: str
     channel_id: str
+    meta_app_id: str
 
 
 class Anchoring(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +163,7 @@ class Control:
         await self._forget_when_changed()
         if phone_number_id not in self._routes:
             self._routes[phone_number_id] = await self.db.one(
-                Route, "SELECT phone_number_id, waba_id, workspace_id, channel_id FROM channel_route "
+                Route, "SELECT phone_number_id, waba_id, workspace_id, channel_id, meta_app_id FROM channel_route "
                 "WHERE phone_number_id = ?", phone_number_id)
         return self._routes[phone_number_id]
 
@@ -198,10 +199,16 @@ class Control:
                 "SELECT 1 FROM workspace_move WHERE workspace_id = ? AND direction = 'out'", workspace_id))
         return self._handed_over[workspace_id]
 
-    async def workspaces_of_waba(self, waba_id: str) -> list[str]:
-        """The workspaces with a number of this WhatsApp Business Account; nearly always one."""
+    async def workspaces_of_waba(self, waba_id: str, meta_app_id: str) -> list[str]:
+        """The workspaces with a number of this WhatsApp Business Account that this app speaks for; nearly always one.
+        """
         rows = await self.db.rows("SELECT DISTINCT workspace_id FROM channel_route WHERE waba_id = ?", waba_id)
-        return [row[0] for row in rows]
+        return [row[0] for row in rows if await self.speaks_for(meta_app_id, row[0])]
+
+    async def speaks_for(self, meta_app_id: str, workspace_id: str) -> bool:
+        """Whether an app is that of one of the workspace's numbers."""
+        return await self.db.value("SELECT 1 FROM channel_route WHERE workspace_id = ? AND meta_app_id = ? LIMIT 1",
+                                   workspace_id, meta_app_id) is not None
 
     async def _forget_when_changed(self) -> None:
         now = self._clock.monotonic()

@@ -118,7 +118,7 @@ class Registry:
         """Raises MigrationFailed: this workspace alone is under maintenance, and is looked at again in a minute."""
         since, failed = self._under_maintenance.get(workspace_id, (0.0, None))
         if failed is not None and self._clock.monotonic() - since < LEFT_ALONE:
-            raise failed
+            raise MigrationFailed(str(failed))  # anew: one that is raised again keeps every frame it went through
         try:
             await asyncio.to_thread(migrate, folder / "workspace.db", keys.workspace_file, Kind.WORKSPACE)
             await asyncio.to_thread(migrate, folder / "journal.db", keys.journal_file, Kind.JOURNAL)

@@ -112,7 +112,8 @@ async def test_what_is_stored_and_not_applied_yet_is_waiting(world: World) -> No
     await take(world, message_of(world, "wamid.1"))
     services = world.services
     journals = Journals(services.control, services.registry, services.clock, services.ids)
-    await journals.store("app", scan(json.dumps(message_of(world, "wamid.2")).encode()))
+    app_id = await services.control.db.value("SELECT id FROM meta_app")
+    await journals.store(app_id, scan(json.dumps(message_of(world, "wamid.2")).encode()))
     total = (await counted(world)).total
     assert (total.received, total.applied, total.waiting, total.difference) == (2, 1, 1, 0)
     services.runner.start(world.acme.workspace_id, "inbound.apply", "journal")

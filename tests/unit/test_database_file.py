@@ -12,7 +12,7 @@ import pytest_asyncio
 from sqlcipher3 import dbapi2
 
 from chime.db import DatabaseFile, Key
-from chime.db.connection import SPARING_CACHE, open_connection
+from chime.db.connection import SPARING_CACHE, StorageUnavailable, open_connection
 from chime.db.file import lasting
 
 KEY = Key(bytes(range(32)))
@@ -115,3 +115,40 @@ async def test_read_sparingly_few_pages_are_kept(file: DatabaseFile) -> None:
 ])
 def test_only_bound_limits_are_written_otherwise(sql: str, expected: str) -> None:
     assert lasting(sql) == expected
+
+
+async def test_nothing_is_written_after_sqlite_gave_a_transaction_up(file: DatabaseFile) -> None:
+    """What a full disk in the middle of a large transaction does (SQLITE_FULL while pages are spilled)."""
+    async def given_up(tx: Any) -> None:
+        await tx.execute("INSERT INTO word (text) VALUES ('second')")
+        tx._connection.execute("ROLLBACK")
+        raise dbapi2.OperationalError("database or disk is full")
+
+    async def third(tx: Any) -> None:
+        await tx.execute("INSERT INTO word (text) VALUES ('third')")
+
+    with pytest.raises(StorageUnavailable):
+        async with file.transaction() as tx:
+            await tx.execute("INSERT INTO word (text) VALUES ('first')")
+            with pytest.raises(StorageUnavailable):
+                await tx.savepoint(lambda: given_up(tx))
+            for write_more in (lambda: third(tx), lambda: tx.savepoint(lambda: third(tx)),
+                               lambda: tx.execute_aside("INSERT INTO word (text) VALUES ('fourth')")):
+                with pytest.raises(StorageUnavailable):
+                    await write_more()
+    assert await file.rows("SELECT text FROM word") == []
+    await write(file, "after it")
+    assert await file.rows("SELECT text FROM word") == [("after it",)]
+
+
+async def test_a_refusal_in_a_savepoint_undoes_that_alone(file: DatabaseFile) -> None:
+    async def refused(tx: Any) -> None:
+        await tx.execute("INSERT INTO word (text) VALUES ('second')")
+        raise ValueError("not this one")
+
+    async with file.transaction() as tx:
+        await tx.execute("INSERT INTO word (text) VALUES ('first')")
+        with pytest.raises(ValueError, match="not this one"):
+            await tx.savepoint(lambda: refused(tx))
+        await tx.execute("INSERT INTO word (text) VALUES ('third')")
+    assert await file.rows("SELECT text FROM word") == [("first",), ("third",)]
