@@ -72,7 +72,7 @@ from chime.inbox import jobs as inbox_jobs
 from chime.inbox import routes as inbox_routes
 from chime.inbox import search_jobs
 from chime.inbox.presence import Presence
-from chime.jobs import Pace, Queue, Runner, Supervisor, Work
+from chime.jobs import SWEEP_EVERY, Pace, Queue, Runner, Supervisor, Work
 from chime.log import Log, net
 from chime.message_templates import api as template_api
 from chime.message_templates import jobs as template_jobs
@@ -212,8 +212,8 @@ async def build(config: Config, keys: KeyRing, *, clock: Clock | None = None, id
     def ring(workspace_id: str, kind: str, object_id: str) -> None:
         loop.call_soon_threadsafe(runner.start, workspace_id, kind, object_id)
 
-    def sweep() -> None:
-        asyncio.run_coroutine_threadsafe(_sweep(control, registry, runner), loop)
+    def sweep(*, everywhere: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(_sweep(control, registry, runner, everywhere), loop)
 
     queue = Queue(config.data_dir, ring, sweep)
     registry.on_commit = functools.partial(_after_commit, hub, queue, runner, clock)
@@ -264,15 +264,15 @@ def _after_commit(hub: Hub, queue: Queue, runner: Runner, clock: Clock, workspac
             queue.nudge(workspace_id, job.kind, job.id, delay=delay)
         except Exception as error:  # whatever ails the queue's file, the change is saved and must not be refused
             _log.error("queue.not_rung", error, kind=job.kind)
-            if delay is None:
-                runner.start(workspace_id, job.kind, job.id)
+            if delay is None or delay < SWEEP_EVERY:  # what is for later, a sweep finds when its time has come
+                runner.start_later(workspace_id, job.kind, job.id, max(0.0, delay or 0.0))
 
 
-async def _sweep(control: Control, registry: Registry, runner: Runner) -> None:
-    """Once a minute: what is due in the open workspaces; in all of them when they are few, else now and then."""
+async def _sweep(control: Control, registry: Registry, runner: Runner, is_asked: bool) -> None:
+    """What is due in the open workspaces; in all of them when they are few or it `is_asked` for, else now and then."""
     runner.sweeps += 1
     active = [row.id for row in await control.workspaces() if row.state == "active"]
-    everywhere = runner.swept and (len(active) <= MOST_OPEN or runner.sweeps % SWEEP_ALL_EVERY == 0)
+    everywhere = runner.swept and (is_asked or len(active) <= MOST_OPEN or runner.sweeps % SWEEP_ALL_EVERY == 0)
     await runner.sweep(active if everywhere else registry.open_ids)
 
 
@@ -336,6 +336,7 @@ async def _running(services: Services, simulator: Simulator | None, app: Litesta
             await stack.enter_async_context(simulator.running())
         services.supervisor.run("templates", services.pages.compile_all)
         services.queue.start()
+        services.supervisor.run("sweep", services.queue.watch)
         services.registry.space.look()
         services.supervisor.run("disk space", services.registry.space.watch)
         services.supervisor.run("sessions", session_watch.watch(services))

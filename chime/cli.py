@@ -51,6 +51,9 @@ def run(arguments: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a disk that is full, a folder that is not ours: no fault of the program
+        print(f"chime: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return 1
 
 
 def _settled(config: Config) -> Config:

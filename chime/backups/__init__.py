@@ -11,8 +11,9 @@ from chime.backups.laying import Laid, Moments, lay_control, lay_workspace, mome
 from chime.backups.loop import Backups
 from chime.backups.pieces import BackupRefused
 from chime.backups.shelf import CONTROL, Shelf
+from chime.backups.telling import told
 from chime.backups.trial import Check, Checked, Trial, drill, verify, verify_control
 
 __all__ = ["CONTROL", "BackupRefused", "BackupState", "Backups", "Check", "Checked", "Item", "Laid", "Moments", "Shelf",
-           "Trial", "backup_now", "drill", "lay_control", "lay_workspace", "listing", "moments", "read_state", "verify",
-           "verify_control"]
+           "Trial", "backup_now", "drill", "lay_control", "lay_workspace", "listing", "moments", "read_state", "told",
+           "verify", "verify_control"]

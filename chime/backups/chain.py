@@ -9,9 +9,11 @@ from chime.backups.shelf import Place
 
 
 def chosen(names: list[Name], at: int | None) -> list[Name]:
-    """A base and the segments after it, up to the newest state not after `at`: the longest pieces that fit. Empty when
-    there is no base of that time. Raises BackupRefused when one is missing."""
-    in_time = [name for name in names if at is None or name.time_to <= at]
+    """A base and the segments after it, up to the newest state not after `at`: the longest pieces that fit. Where the
+    finer ones were thinned out, that is the state before the longer piece that stands for them. Empty when there is no
+    base of that time. Raises BackupRefused when one is missing."""
+    until = max([name.time_to for name in names], default=0) if at is None else at
+    in_time = [name for name in names if name.time_to <= until]
     bases = [name for name in in_time if name.kind == "base"]
     if not bases:
         return []
@@ -25,6 +27,8 @@ def chosen(names: list[Name], at: int | None) -> list[Name]:
     while number < last:
         following = by_start.get(number + 1)
         if following is None:
+            if any(name.number_from == number + 1 and name.kind != "base" for name in names if name.time_to > until):
+                break
             raise BackupRefused(f"a piece after number {number} is missing")
         found.append(following)
         number = following.number_to

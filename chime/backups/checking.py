@@ -1,12 +1,20 @@
 """What the shelf says of itself: from when to when it reaches, whether it was found good (see `trial`), how old it is.
+
+Promise: a shelf that takes nothing any more does not stay young; see `telling`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
-from chime.backups.shelf import CONTROL, CONTROL_FILE, FILES, Shelf, size_of
+from chime.backups.shelf import CONTROL, CONTROL_FILE, FILES, Place, Shelf, size_of
+from chime.backups.telling import Told
+from chime.clock import DAY
+from chime.db.following import FileStamp
 
+BASE_EVERY = DAY
 _STATE = "state.json"
 
 
@@ -26,7 +34,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What the loop notes down of the whole shelf."""
 
     bytes: int = 0
-    trouble: str = ""
     second_at: int = 0
     second_since: int = 0
     second_trouble: str = ""
@@ -37,8 +44,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 class BackupState(msgspec.Struct, frozen=True, kw_only=True):
     """How things stand. None is never. `ages` are seconds since the newest restore that was checked, 0 where nothing
-    changed since; a workspace that has none is not among them. `trouble` is what keeps backups from being made, and
-    which of them are not good; `files_gone` how many stored files are nowhere any more."""
+    on the shelf is newer; a workspace that has none is not among them. `unlooked_seconds` have gone by since all that
+    was committed was on the shelf; no age is less in `worst_age_seconds`. `trouble` is what keeps backups from being
+    made, and which of them are not good; `files_gone` how many stored files are nowhere any more."""
 
     worst_age_seconds: float | None
     bytes: int
@@ -49,6 +57,7 @@ class BackupState(msgspec.Struct, frozen=True, kw_only=True):
     drilled_at: int | None
     drill_seconds: float
     files_gone: int
+    unlooked_seconds: float = 0.0
 
 
 def files_of(owner: str) -> tuple[str, ...]:
@@ -95,10 +104,11 @@ def note(shelf: Shelf, **changes: object) -> None:
     shelf.write(shelf.folder / _STATE, msgspec.structs.replace(kept(shelf), **changes))
 
 
-def read_state(shelf: Shelf, now: int) -> BackupState:
-    """From what lies on the shelf, whoever runs."""
+def read_state(shelf: Shelf, now: int, told: Told | None = None) -> BackupState:
+    """From what lies on the shelf and what the running backup `told` of itself, whoever runs."""
+    told = told or Told()
     ages: dict[str, float] = {}
-    never, troubles, files_gone = False, [kept(shelf).trouble], 0
+    never, troubles, files_gone = False, [told.trouble], 0
     for owner in shelf.owners():
         last = span(shelf, owner)[1]
         result = shelf.result(owner)
@@ -110,9 +120,36 @@ def read_state(shelf: Shelf, now: int) -> BackupState:
         else:
             ages[owner] = 0.0 if last <= result.good_as_of else max(0, now - result.good_as_of) / 1000
     known = kept(shelf)
+    unlooked = max(0, now - told.looked_at) / 1000 if told.looked_at else 0.0
     return BackupState(
-        worst_age_seconds=None if never or not ages else max(ages.values()), bytes=known.bytes,
+        worst_age_seconds=None if never or not ages else max(unlooked, *ages.values()), bytes=known.bytes,
         second_age_seconds=(now - known.second_at) / 1000 if known.second_at else None,
         second_trouble=known.second_trouble, trouble="; ".join(filter(None, troubles)), ages=ages,
-        drilled_at=known.drilled_at or None, drill_seconds=known.drill_seconds, files_gone=files_gone)
+        drilled_at=known.drilled_at or None, drill_seconds=known.drill_seconds, files_gone=files_gone,
+        unlooked_seconds=unlooked)
 
+
+def gauges(state: BackupState, *, second: bool) -> dict[str, float]:
+    """For a monitor; with those of the second place if there is to be one."""
+    found: dict[str, float] = {"chime_backup_bytes": state.bytes, "chime_backup_trouble": int(bool(state.trouble))}
+    if state.worst_age_seconds is not None:
+        found["chime_backup_age_seconds"] = round(state.worst_age_seconds)
+    if second:
+        found["chime_backup_second_trouble"] = int(bool(state.second_trouble))
+        if state.second_age_seconds is not None:
+            found["chime_backup_second_age_seconds"] = round(state.second_age_seconds)
+    return found
+
+
+def wants_base(place: Place, now: int) -> bool:
+    """Whether the last base is a day old, and something came since."""
+    known = place.followed()
+    if not known.epoch or now - known.base_at <= BASE_EVERY:
+        return False
+    return max([name.time_to for name in place.names(known.epoch)], default=0) > known.base_at
+
+
+def is_stale(shelf: Shelf, owner: str, folder: Path) -> bool:
+    """Whether a closed file in `folder` is another one than when it was last on the shelf."""
+    return any(FileStamp.of(folder / name) != shelf.place(owner, name).followed().stamp
+               for name in files_of(owner) if (folder / name).exists())

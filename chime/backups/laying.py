@@ -23,6 +23,7 @@ from chime.backups.shelf import CONTROL, CONTROL_FILE, FILES, Place, Shelf, cont
 from chime.db import Key, Kind, StorageUnavailable, open_connection
 from chime.db.following import PAGE
 from chime.db.migrate import names as steps
+from chime.db.migrate import standing
 from chime.db.rekey import fits
 from chime.errors import StartRefused
 from chime.security.crypto import CannotOpen, context, derive
@@ -217,7 +218,7 @@ def check_file(path: Path, key: Key, kind: Kind, stopped: Event) -> None:
                 raise BackupRefused(f"{path.name} is damaged: SQLite finds it is not whole")
             if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
                 raise BackupRefused(f"{path.name} is damaged: rows of it lead nowhere")
-            if int(connection.execute("PRAGMA user_version").fetchone()[0]) > len(steps(kind)):
+            if standing(connection).needs > len(steps(kind)):
                 raise BackupRefused(f"{path.name} was written by a newer Chime; install that version first")
         finally:
             connection.close()

@@ -111,16 +111,15 @@ def _not_kept(names: list[Name], now: int, *, tight: bool) -> list[Name]:
         return []
     oldest = min(base.number_to for base in kept)
     out = [base for base in bases if base not in kept]
-    upto = {kind: max([name.number_to for name in names if name.kind == kind], default=0) for kind in ("hour", "day")}
-    for name in names:
-        if name.kind == "base":
-            continue
-        if (name.number_to <= oldest
-                or (name.kind == "segment" and name.number_to <= upto["hour"]
-                    and name.time_to < now - (HOUR if tight else FINE_KEPT))
-                or (name.kind == "hour" and name.number_to <= upto["day"] and name.time_to < now - HOURS_KEPT)):
-            out.append(name)
-    return out
+    upto = {"segment": max(oldest, _stood_for(names, "hour", now - (HOUR if tight else FINE_KEPT))),
+            "hour": max(oldest, _stood_for(names, "day", now - HOURS_KEPT)), "day": oldest}
+    return out + [name for name in names if name.kind in upto and name.number_to <= upto[name.kind]]
+
+
+def _stood_for(names: list[Name], kind: str, before: int) -> int:
+    """The number up to which pieces of this kind stand for the finer ones: by those that ended `before` then. Finer
+    ones go together, for a moment in the middle cannot be had from half of them."""
+    return max([name.number_to for name in names if name.kind == kind and name.time_to < before], default=0)
 
 
 def _kept_bases(bases: list[Name], now: int) -> list[Name]:

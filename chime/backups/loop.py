@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chime.backups import checking
-from chime.backups.checking import KEPT_STATES, files_of, note, read_state, span
+from chime.backups.checking import KEPT_STATES, files_of, note, read_state, span, wants_base
 from chime.backups.chores import answer, asked_of, keep_control_key, to_second
 from chime.backups.follower import FileFollower, Found
 from chime.backups.levels import KEPT, merge, thin
 from chime.backups.media import keep_media, look_anew
 from chime.backups.pieces import Proofs
-from chime.backups.shelf import CONTROL, CONTROL_FILE, Place, Shelf, control_proofs, made, size_of, workspace_proofs
+from chime.backups.shelf import CONTROL, CONTROL_FILE, Shelf, control_proofs, made, size_of, workspace_proofs
+from chime.backups.telling import Teller, reason
 from chime.backups.trial import Check, Checked, drill, verify, verify_control
 from chime.clock import DAY, HOUR, Clock
 from chime.config import Config
 from chime.db import DatabaseFile
-from chime.db.following import FileStamp
 from chime.errors import NotFound, Unavailable
 from chime.ids import Ids
 from chime.log import Log
@@ -42,11 +42,12 @@ STEP_EVERY = 5.0
 LOOK_EVERY = 60.0
 # Seconds, when a file could not be followed.
 LOOK_AGAIN = 3
-BASE_EVERY = DAY
 CHECK_EVERY = 6 * HOUR
 DRILL_EVERY = 7 * DAY
 SCRATCH = "backup-scratch"
 _LOCK = ".writer"
+_ALL = "the shelf"
+_READ = "a file could not be looked through because it is being read; try again"
 T = TypeVar("T")
 _log = Log("backups")
 
@@ -72,12 +73,15 @@ class Backups:
         self._lock: int | None = None
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="backups")
         self._one_at_a_time = asyncio.Lock()
-        self._trouble: dict[str, str] = {}
         self._key_stamp: object = None
 
     @cached_property
     def shelf(self) -> Shelf:
         return Shelf(self._config.backup_dir)
+
+    @cached_property
+    def teller(self) -> Teller:
+        return Teller(self.shelf, self._data_dir)
 
     @property
     def scratch(self) -> Path:
@@ -121,19 +125,20 @@ class Backups:
 
     async def run(self) -> None:
         """For as long as the appliance runs."""
-        taken = await self._aside(self.take_shelf)
+        await self._aside(self.teller.began, self._clock.real_now())
+        taken = await self._aside(self._have_shelf)
         while not taken:
             await asyncio.sleep(1.0)
-            taken = await self._aside(self.take_shelf)
+            taken = await self._aside(self._have_shelf)
         await self._attach()
         await asyncio.gather(self._steps(), self._looks())
 
-    async def once(self) -> None:
-        """Everything that is due, now, in a command; who calls has the shelf. Files that were opened before are let go
-        when they are closed."""
+    async def once(self) -> str:
+        """Everything that is due, now, in a command; who calls has the shelf. What was in the way of it. Files that
+        were opened before are let go when they are closed."""
         await self._attach()
         self._second_hour = 0
-        await self.look_after_all(now_all=True)
+        return await self.look_after_all(now_all=True)
 
     async def _attach(self) -> None:
         if (CONTROL, CONTROL_FILE) not in self._followers:
@@ -142,6 +147,16 @@ class Backups:
         for workspace in self._registry.open_workspaces:
             self.follow(workspace)
         self._done_hour = dict.fromkeys(await self._owners(), 0)
+
+    def _have_shelf(self) -> bool:
+        """`take_shelf`, to be tried again whatever keeps us from it."""
+        taken, trouble = False, ""
+        try:
+            taken = self.take_shelf()
+        except OSError as error:
+            trouble = reason(error)
+        self.teller.say(_ALL, trouble)
+        return taken
 
     def take_shelf(self) -> bool:
         """Be the one who writes it; False while another process does. Raises OSError."""
@@ -175,38 +190,31 @@ class Backups:
             await self._aside(self._step_all)
             await asyncio.sleep(max(0.5, STEP_EVERY - (self._clock.monotonic() - began)))
 
-    def _step_all(self) -> None:
+    def _step_all(self, *, busy_too: bool = False) -> str:
+        """What was in the way. With `busy_too`, what somebody else was at has to be looked at, too."""
         trouble = ""
-        for (owner, name), follower in list(self._followers.items()):
+        for (owner, _), follower in list(self._followers.items()):
             try:
                 found = follower.step()
             except (Unavailable, OSError) as error:
-                trouble = f"{name}: {error}"
+                trouble = f"{owner}: {reason(error)}"
+                self.teller.say(owner, trouble)  # until it was looked at
                 found = Found.LOOK
-            if found is Found.LOOK:
+            if found is Found.LOOK or (busy_too and found is Found.BUSY):
                 self._to_look.add(owner)
             elif found is Found.SHIPPED:
                 self._changed.add(owner)
-        self._say("steps", trouble)
-
-    def _say(self, what: str, trouble: str) -> None:
-        if trouble != self._trouble.get(what, ""):
-            self._trouble[what] = trouble
-            if trouble:
-                _log.error("backup.fails", reason=trouble)
-            with suppress(OSError):
-                note(self.shelf, trouble="; ".join(said for said in self._trouble.values() if said))
+        return trouble
 
     async def _looks(self) -> None:
+        answered = ""
         while True:
             asked = await self._aside(asked_of, self.shelf)
-            try:
-                await self.look_after_all()
-            except (Unavailable, OSError) as error:
-                self._say("looks", str(error))
-            else:
-                if asked:
-                    await self._aside(answer, self.shelf, asked)
+            trouble = await self.look_after_all(now_all=asked != answered)
+            if asked != answered:
+                answered = asked
+                with suppress(OSError):  # who asked gives up after a while
+                    await self._aside(answer, self.shelf, f"{asked}\n{trouble}")
             for second in range(int(LOOK_EVERY)):
                 await asyncio.sleep(1.0)
                 newer = await self._aside(asked_of, self.shelf)
@@ -218,35 +226,49 @@ class Backups:
     async def _owners(self) -> list[str]:
         return [CONTROL, *(record.id for record in await self._control.workspaces() if record.state in KEPT_STATES)]
 
-    async def look_after_all(self, *, now_all: bool = False) -> None:
-        """Do everything that is due, one owner after the other; with `now_all` also what was committed just now."""
+    async def look_after_all(self, *, now_all: bool = False) -> str:
+        """Do everything that is due, with `now_all` also what was committed just now. What was in the way of it."""
         async with self._one_at_a_time:
-            await self._look_after_all(now_all=now_all)
+            trouble = broken_off = ""
+            try:
+                trouble = await self._look_after_all(now_all=now_all)
+            except (Unavailable, OSError) as error:
+                broken_off = reason(error)
+            await self._aside(self.teller.say, _ALL, broken_off)
+            return trouble or broken_off
 
-    async def _look_after_all(self, *, now_all: bool) -> None:
+    async def _look_after_all(self, *, now_all: bool) -> str:
         now = self._clock.real_now()
         await self._aside(self._keep_control_key)
         await self._remove_erased()
         if now_all:
-            await self._aside(self._step_all)
+            await self._aside(self._step_all, busy_too=True)
         owners = await self._owners()
-        due = await self._aside(self._all_due, owners, now)
-        trouble = ""
-        for owner in due:
-            try:
-                await self._look_after(owner, now)
-            except (Unavailable, NotFound, OSError) as error:
-                trouble = f"{owner}: {error}"
-        self._say("looks", trouble)
+        self.teller.forget({_ALL, *owners})
+        trouble = await self._look_after_due(owners, now)
+        if now_all and not trouble:
+            trouble = await self._aside(self._step_all) or (_READ if self._to_look.intersection(owners) else "")
+        if not trouble and not self._to_look.intersection(owners):
+            await self._aside(self.teller.looked, now)
         if kept := checking.kept(self.shelf):
             if kept.drilled_at and now - kept.drilled_at > DRILL_EVERY:
                 await drill(self._control, self.shelf, self.scratch, self._clock, checks=self._checks)
             elif not kept.drilled_at:
                 await self._aside(note, self.shelf, drilled_at=now)
         await self._to_second(now)
+        return trouble
 
-    def _all_due(self, owners: list[str], now: int) -> list[str]:
-        return [owner for owner in owners if self._is_due(owner, now)]
+    async def _look_after_due(self, owners: list[str], now: int) -> str:
+        trouble = ""
+        for owner in await self._aside(lambda: [one for one in owners if self._is_due(one, now)]):
+            said = ""
+            try:
+                await self._look_after(owner, now)
+            except (Unavailable, NotFound, OSError) as error:
+                trouble = said = f"{owner}: {reason(error)}"
+                self._changed.add(owner)
+            await self._aside(self.teller.say, owner, said)
+        return trouble
 
     def _is_due(self, owner: str, now: int) -> bool:
         return (owner in self._to_look or owner in self._changed or self._done_hour.get(owner) == 0
@@ -268,13 +290,11 @@ class Backups:
         return False
 
     def _is_stale(self, owner: str) -> bool:
-        """Whether a closed file is another one than when it was last on the shelf."""
         folder = self._data_dir if owner == CONTROL else workspace_folder(self._data_dir, owner)
-        return any(FileStamp.of(folder / name) != self.shelf.place(owner, name).followed().stamp
-                   for name in files_of(owner) if (folder / name).exists())
+        return checking.is_stale(self.shelf, owner, folder)
 
     def _base_due(self, owner: str, now: int) -> bool:
-        return any(_wants_base(self.shelf.place(owner, name), now) for name in files_of(owner))
+        return any(wants_base(self.shelf.place(owner, name), now) for name in files_of(owner))
 
     async def _look_after(self, owner: str, now: int) -> None:
         self._to_look.discard(owner)
@@ -337,7 +357,7 @@ class Backups:
             if follower is None:
                 continue
             before = await self._aside(follower.place.followed)
-            due = await self._aside(_wants_base, follower.place, now)
+            due = await self._aside(wants_base, follower.place, now)
             found = await self._aside(follower.step)
             if due or found in (Found.LOOK, Found.BUSY):
                 if not await self._aside(follower.look, base=due):
@@ -372,24 +392,9 @@ class Backups:
     # What others ask
 
     def state(self) -> checking.BackupState:
-        return read_state(self.shelf, self._clock.real_now())
+        return read_state(self.shelf, self._clock.real_now(), self.teller.now())
 
     async def gauges(self, _: object = None) -> dict[str, float]:
         """For /metrics."""
         state = await asyncio.to_thread(self.state)
-        found: dict[str, float] = {"chime_backup_bytes": state.bytes, "chime_backup_trouble": int(bool(state.trouble))}
-        if state.worst_age_seconds is not None:
-            found["chime_backup_age_seconds"] = round(state.worst_age_seconds)
-        if self._second:
-            found["chime_backup_second_trouble"] = int(bool(state.second_trouble))
-            if state.second_age_seconds is not None:
-                found["chime_backup_second_age_seconds"] = round(state.second_age_seconds)
-        return found
-
-
-def _wants_base(place: Place, now: int) -> bool:
-    """Whether the last one is a day old, and something came since."""
-    known = place.followed()
-    if not known.epoch or now - known.base_at <= BASE_EVERY:
-        return False
-    return max([name.time_to for name in place.names(known.epoch)], default=0) > known.base_at
+        return checking.gauges(state, second=bool(self._second))

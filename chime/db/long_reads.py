@@ -13,10 +13,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from chime.db.connection import Key, StorageUnavailable, open_connection, translated
+from chime.db.connection import READER_CACHE, SPARING_CACHE, Key, StorageUnavailable, open_connection, translated
 
 Row = tuple[Any, ...]
 INTERRUPTED = "interrupted"
+_KEEP_MANY, _KEEP_FEW = f"PRAGMA cache_size = -{READER_CACHE}", f"PRAGMA cache_size = -{SPARING_CACHE}"
 
 
 class LongReads:
@@ -29,8 +30,8 @@ class LongReads:
         self._connection: Any = None
         self._thread: ThreadPoolExecutor | None = None
 
-    async def rows(self, sql: str, *values: Any, seconds: float) -> tuple[list[Row], bool]:
-        """The rows found within `seconds`, and whether these are all."""
+    async def rows(self, sql: str, *values: Any, seconds: float, sparingly: bool = False) -> tuple[list[Row], bool]:
+        """The rows found within `seconds`, and whether these are all. Read `sparingly`, few pages stay in memory."""
         async with self._turn:
             loop = asyncio.get_running_loop()
             if self._thread is None:
@@ -38,7 +39,8 @@ class LongReads:
             if self._connection is None:
                 self._connection = await loop.run_in_executor(self._thread, self._open)
             timer = loop.call_later(seconds, self._connection.interrupt)
-            reading = loop.run_in_executor(self._thread, self._read, sql, values)
+            reading = loop.run_in_executor(self._thread, self._read, sql, values,
+                                           _KEEP_FEW if sparingly else _KEEP_MANY)
             try:
                 return await asyncio.shield(reading)
             except asyncio.CancelledError:
@@ -52,10 +54,11 @@ class LongReads:
     def _open(self) -> Any:
         return open_connection(self._path, self.key, writes=False)
 
-    def _read(self, sql: str, values: tuple[Any, ...]) -> tuple[list[Row], bool]:
+    def _read(self, sql: str, values: tuple[Any, ...], keep: str) -> tuple[list[Row], bool]:
         found: list[Row] = []
         try:
             with translated(self._path):
+                self._connection.execute(keep)
                 for row in self._connection.execute(sql, values):
                     found.append(row)
         except StorageUnavailable as error:
@@ -72,6 +75,12 @@ class LongReads:
                 self._connection.close()
                 self._connection = None
             yield
+
+    async def let_go(self) -> None:
+        """Close the connection until somebody reads again: who comes once an hour need not keep one of every file that
+        is open."""
+        async with self.closed_meanwhile():
+            pass
 
     async def close(self) -> None:
         """Waits for what runs."""

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from sqlcipher3 import dbapi2
 
-from chime.db.connection import Key, StorageUnavailable, open_connection, translated
+from chime.db.connection import Key, StorageUnavailable, close_connection, open_connection, translated
 from chime.db.leftover import save_again
 from chime.errors import StartRefused
 
@@ -101,7 +101,7 @@ def migrate(path: Path, key: Key, kind: Kind) -> int:
         raise MigrationFailed(f"{path.name} could not be brought up to date and is as it was "
                               f"({type(error).__name__}); `chime migrate` tries again") from error
     finally:
-        connection.close()  # rolls back what was not committed
+        close_connection(connection)  # rolls back what was not committed; other files go on meanwhile
     return missing
 
 

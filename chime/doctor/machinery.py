@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from chime import audit, inbound
-from chime.backups import BackupState, Shelf, read_state
+from chime.backups import BackupState, Shelf, read_state, told
 from chime.checked import Check, bad, doubtful, good, skipped, words
 from chime.clock import DAY, MINUTE, SECOND
 from chime.doctor.ground import Ground
@@ -190,10 +190,10 @@ async def trails(ground: Ground) -> Check:
 
 
 async def backups(ground: Ground) -> list[Check]:
-    """Age of the last good backup, the second place, the last drill, what no backup has: from what lies on the shelf,
-    whoever runs."""
-    now = ground.clock.real_now()
-    state = await asyncio.to_thread(read_state, Shelf(ground.config.backup_dir), now)
+    """Age of the last good backup, the second place, the last drill, what no backup has: from what lies on the shelf
+    and in the data folder, whoever runs."""
+    now, shelf = ground.clock.real_now(), Shelf(ground.config.backup_dir)
+    state = await asyncio.to_thread(read_state, shelf, now, told(shelf, ground.config.data_dir))
     began = int(await ground.control.db.value("SELECT min(created_at) FROM workspace") or now)
     return [_backup_age(state, is_new=now - began < DAY), _second_place(state), _drill(state), _stored_files(state)]
 

@@ -5,8 +5,8 @@ finds what a lost nudge left behind.
 """
 
 from chime.jobs.model import JobKind, Lane, Pace, Work
-from chime.jobs.queue import Queue
+from chime.jobs.queue import SWEEP_EVERY, Queue
 from chime.jobs.runner import Runner
 from chime.jobs.supervisor import Supervisor
 
-__all__ = ["JobKind", "Lane", "Pace", "Queue", "Runner", "Supervisor", "Work"]
+__all__ = ["SWEEP_EVERY", "JobKind", "Lane", "Pace", "Queue", "Runner", "Supervisor", "Work"]

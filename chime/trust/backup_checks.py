@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
-from chime.backups import Shelf, listing, read_state
+from chime.backups import Shelf, listing, read_state, told
 from chime.clock import HOUR
 from chime.trust.ground import Ground
 from chime.trust.model import Broken, Skipped
@@ -16,10 +16,14 @@ SECOND_LATE = 9 * HOUR
 
 
 async def good(ground: Ground) -> str:
-    """Of each workspace there is a backup, the last look at it went well, and it is not too old for what changed."""
+    """Of each workspace there is a backup, the last look at it went well, it is not too old for what changed, and what
+    changed comes to the shelf at all."""
     shelf, now = Shelf(ground.config.backup_dir), ground.clock.real_now()
     kept = {item.workspace_id: item for item in await asyncio.to_thread(listing, shelf)}
-    state = await asyncio.to_thread(read_state, shelf, now)
+    state = await asyncio.to_thread(read_state, shelf, now, told(shelf, ground.config.data_dir))
+    if state.unlooked_seconds * 1000 > OLDEST_GOOD:
+        raise Broken(f"for {state.unlooked_seconds / 3600:.0f} hours not everything was backed up: "
+                     f"{state.trouble or 'nothing looked after it'}")
     looked = 0
     for record in await some_workspaces(ground):
         item = kept.get(record.id)

@@ -3,9 +3,17 @@ known everywhere, and every audit trail is the one that was signed."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
 from chime import audit
 from chime.audit import Trail
 from chime.clock import DAY
+from chime.db import DatabaseFile
+from chime.errors import Unavailable
 from chime.inbound.proof import newest_count
 from chime.trust.ground import Ground
 from chime.trust.model import Broken, Skipped
@@ -16,6 +24,18 @@ EXAMINED = 20_000
 VERDICT_GOOD_FOR = 8 * DAY
 NEWEST_SENDS = 50_000
 NEWEST_CONSENTS = 5_000
+# Lines of a journal that are read at a time, and seconds for which that is waited for.
+AT_ONCE = 1_000
+PATIENCE = 20.0
+# Of the lines up to one, the first message that a line of whatever age knows under another id of theirs. Each is looked
+# up in an index: to group them all would keep them all in memory.
+_ACCEPTED_TWICE = (
+    "SELECT message_id FROM send_event AS one WHERE id > ? AND id <= ? AND outcome = 'accepted' AND EXISTS "
+    "(SELECT 1 FROM send_event AS other WHERE other.message_id = one.message_id AND other.outcome = 'accepted' "
+    "AND other.wamid <> one.wamid) LIMIT 1")
+_NOT_STOPPED = ("SELECT id FROM contact WHERE id IN (SELECT value FROM json_each(?)) "
+                "AND marketing_consent <> 'opted_out' LIMIT 1")
+Read = Callable[..., Awaitable[list[tuple[Any, ...]]]]
 
 
 async def account(ground: Ground) -> str:
@@ -43,12 +63,11 @@ async def sends(ground: Ground) -> str:
     for record in await some_workspaces(ground):
         async with ground.registry.use(record.id) as workspace:
             newest = int(await workspace.journal_db.value("SELECT max(id) FROM send_event") or 0)
-            with workspace.journal_db.sparingly():
-                twice = await workspace.journal_db.value(
-                    "SELECT count(*) FROM (SELECT message_id FROM send_event WHERE id > ? AND outcome = 'accepted' "
-                    "GROUP BY message_id HAVING count(DISTINCT wamid) > 1)", newest - NEWEST_SENDS)
-            if twice:
-                raise Broken(f"{twice} messages of {record.slug} were accepted twice")
+            async with _through(workspace.journal_db) as read:
+                for upto in range(newest, max(0, newest - NEWEST_SENDS), -AT_ONCE):
+                    twice = await read(_ACCEPTED_TWICE, upto - AT_ONCE, upto)
+                    if twice:
+                        raise Broken(f"a message of {record.slug} was accepted twice: {twice[0][0]}")
             looked += min(newest, NEWEST_SENDS)
     if not looked:
         raise Skipped("nothing was sent yet")
@@ -60,21 +79,50 @@ async def stops(ground: Ground) -> str:
     no restore takes back, knows."""
     looked = 0
     for record in await some_workspaces(ground):
-        async with ground.registry.use(record.id) as workspace:
-            with workspace.journal_db.sparingly():
-                last = await workspace.journal_db.rows(
-                    "SELECT contact_id, marketing FROM (SELECT contact_id, marketing, max(id) FROM consent_event "
-                    "GROUP BY contact_id ORDER BY max(id) DESC LIMIT ?)", NEWEST_CONSENTS)
-            for contact_id, marketing in last:
-                if marketing != "opted_out":
-                    continue
-                state = await workspace.db.value("SELECT marketing_consent FROM contact WHERE id = ?", contact_id)
-                if state not in (None, "opted_out"):
-                    raise Broken(f"a contact of {record.slug} said stop and is not stopped: {contact_id}")
-                looked += 1
+        async with (ground.registry.use(record.id) as workspace, _through(workspace.db) as state,
+                    _through(workspace.journal_db) as journal):
+            newest = int(await workspace.journal_db.value("SELECT max(id) FROM consent_event") or 0)
+            async for stopped in _last_stops(journal, newest):
+                going = await state(_NOT_STOPPED, msgspec.json.encode(stopped).decode())
+                if going:
+                    raise Broken(f"a contact of {record.slug} said stop and is not stopped: {going[0][0]}")
+                looked += len(stopped)
     if not looked:
         raise Skipped("nobody said stop yet")
     return f"{looked} people who said stop"
+
+
+async def _last_stops(journal: Read, newest: int) -> AsyncIterator[list[str]]:
+    """Of those whose consent changed last, some at a time, the contacts whose last word was stop."""
+    seen: set[str] = set()
+    before = newest + 1
+    while len(seen) < NEWEST_CONSENTS:
+        rows = await journal("SELECT id, contact_id, marketing FROM consent_event WHERE id < ? ORDER BY id DESC "
+                             "LIMIT ?", before, AT_ONCE)
+        if not rows:
+            return
+        last: dict[str, str] = {}
+        for _, contact_id, marketing in rows:
+            if contact_id not in seen:
+                last.setdefault(contact_id, marketing)
+        seen.update(last)
+        yield [contact_id for contact_id, marketing in last.items() if marketing == "opted_out"]
+        before = rows[-1][0]
+
+
+@asynccontextmanager
+async def _through(db: DatabaseFile) -> AsyncIterator[Read]:
+    """To look through much of a file: beside the loop, keeping few of its pages in memory, and in the end none."""
+    async def read(sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        rows, whole = await db.long_reads.rows(sql, *values, seconds=PATIENCE, sparingly=True)
+        if not whole:
+            raise Unavailable(f"{db.path.name} takes too long to read now.")
+        return rows
+
+    try:
+        yield read
+    finally:
+        await db.long_reads.let_go()
 
 
 async def trails(ground: Ground) -> str:

@@ -6,9 +6,11 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from chime.db import DatabaseFile, Key, Kind, StorageUnavailable
+from chime.db.copies import size_on_disk
 from chime.db.migrate import migrate, pending
 from chime.errors import Invalid, NotFound, StartRefused
 from chime.ids import Ids
@@ -21,6 +23,10 @@ from chime.workspaces.registry import workspace_folder
 from chime.workspaces.transaction import Transaction
 
 _log = Log("workspaces")
+# Workspaces that are brought up to date at a time: most of it is waiting for the disk.
+SIDE_BY_SIDE = 4
+# Bytes. A new index of a large file is sorted in memory: of those one at a time.
+LARGE = 64 * 2**20
 SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -107,23 +113,39 @@ def _numbered(base: str) -> Iterator[str]:
 
 async def migrate_all(data_dir: Path, control: Control, *, check_only: bool,
                       progress: Callable[[int, int], None] = lambda done, of: None) -> dict[str, int]:
-    """Steps lacking (or, unless `check_only`, applied) by file. A workspace that fails is reported as -1 and does not
-    stop the others. `progress` is told how many workspaces are done."""
-    found: dict[str, int] = {}
+    """Steps lacking (or, unless `check_only`, applied) by file, in the order of the workspaces. One that fails is
+    reported as -1 and does not stop the others. `progress` is told how many workspaces are done."""
     workspaces = await control.workspaces()
-    for done, workspace in enumerate(workspaces, start=1):
-        folder = workspace_folder(data_dir, workspace.id)
-        try:
-            keys = (await control.workspace_keys(workspace.id)).fit(folder)
-        except NotFound:
-            continue
-        except (CannotOpen, StorageUnavailable):
-            found[workspace.slug] = -1
-            continue
-        for name, key, kind in (("workspace.db", keys.workspace_file, Kind.WORKSPACE),
-                                ("journal.db", keys.journal_file, Kind.JOURNAL)):
-            found[f"{workspace.slug}/{name}"] = await asyncio.to_thread(_steps_of, folder / name, key, kind, check_only)
-        progress(done, len(workspaces))
+    found: dict[str, dict[str, int]] = {}
+    waiting, large_one = iter(workspaces), asyncio.Lock()
+
+    async def work() -> None:
+        for workspace in waiting:
+            found[workspace.id] = await _files_of(data_dir, control, workspace, check_only, large_one)
+            progress(len(found), len(workspaces))
+
+    for ended in await asyncio.gather(*(work() for _ in range(SIDE_BY_SIDE)), return_exceptions=True):
+        if ended is not None:
+            raise ended
+    return {name: steps for workspace in workspaces for name, steps in found[workspace.id].items()}
+
+
+async def _files_of(data_dir: Path, control: Control, workspace: WorkspaceRecord, check_only: bool,
+                    large_one: asyncio.Lock) -> dict[str, int]:
+    """The steps of each file of a workspace; none of one that was erased."""
+    folder = workspace_folder(data_dir, workspace.id)
+    try:
+        keys = await asyncio.to_thread((await control.workspace_keys(workspace.id)).fit, folder)
+    except NotFound:
+        return {}
+    except (CannotOpen, StorageUnavailable):
+        return {workspace.slug: -1}
+    found = {}
+    for name, key, kind in (("workspace.db", keys.workspace_file, Kind.WORKSPACE),
+                            ("journal.db", keys.journal_file, Kind.JOURNAL)):
+        path = folder / name
+        async with large_one if size_on_disk(path) > LARGE else nullcontext():
+            found[f"{workspace.slug}/{name}"] = await asyncio.to_thread(_steps_of, path, key, kind, check_only)
     return found
 
 

@@ -1,18 +1,23 @@
 """What the continuous backup costs and what it keeps: the history of a day, the time of a restore, the writers' pauses.
 
 The day is told by one message every so often, each shipped by itself, with a clock that is moved on; then its hours and
-its day are merged as they are in use. Sizes are those of the files on the shelf.
+its day are merged as they are in use. Sizes are those of the files on the shelf. All of it is measured in a process of
+its own, whose disk is as slow as it was asked for: `python -m tests.bench.backup FOLDER OPTIONS`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from chime.backups.follower import FileFollower, Found
 from chime.backups.laying import check_file, lay_file
@@ -25,6 +30,7 @@ from chime.db.following import PAGE
 from chime.ids import Ids
 from chime.workspaces import Space
 from tests.bench.options import Options
+from tests.bench.slow_disk import apart
 from tests.support.world import ACME_NUMBER, PassingClock, make_installation, running_world
 
 KEY = Key(bytes(range(32)))
@@ -35,7 +41,11 @@ MOST_RATIO, MOST_PAUSE_MS, MOST_SECONDS_PER_GB = 2.0, 50.0, 60.0
 
 def measure(options: Options) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_measure(Path(folder), options))
+        data = Path(folder) / "data"  # what makes the disk slower leaves a file beside it
+        data.mkdir()
+        found: dict[str, Any] = apart("tests.bench.backup", str(data), msgspec.json.encode(options).decode(),
+                                      folder=data, fsync_ms=options.fsync_ms)
+        return found
 
 
 async def _measure(folder: Path, options: Options) -> dict[str, Any]:
@@ -187,3 +197,7 @@ async def _writers(folder: Path, seconds: int, *, backed_up: bool) -> dict[str, 
     return {"commits_a_second": round(len(waits) / seconds), "mean_ms": round(sum(waits) / len(waits) * 1e3, 3),
             "p99_ms": round(waits[int(len(waits) * 0.99)] * 1e3, 2), "longest_ms": round(waits[-1] * 1e3, 1),
             "steps": len(steps), "longest_step_ms": round(max(steps, default=0) * 1e3, 1)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_measure(Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=Options)))))

@@ -1,10 +1,14 @@
 """A thousand workspaces in one installation: start, memory, opening one, one more migration for all. The yardstick is
-an installation with a single workspace."""
+an installation with a single workspace. They are made (`python -m tests.bench.workspaces DATA COUNT`) and migrated
+(`chime migrate`) by processes of their own, whose disk is as slow as it was asked for."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,11 +19,13 @@ from chime.db import Kind, migrate
 from chime.ids import Ids
 from chime.security.permissions import OPERATOR, Role
 from chime.setup import opened
-from chime.workspaces import create_workspace, migrate_all
+from chime.workspaces import create_workspace
 from tests.bench.browser import Browser
 from tests.bench.installation import Installed, config_for, install, percentile, resident_megabytes, served
 from tests.bench.machine import cpu_seconds
 from tests.bench.options import Options
+from tests.bench.slow_disk import apart
+from tests.support.world import MASTER_KEY
 
 WORKSPACES = 1_000
 OPENED = 64
@@ -37,8 +43,9 @@ def measure(options: Options) -> dict[str, object]:
         alone = install(Path(folder) / "alone")
         baseline = _start(options, alone, starts)
         installed = install(Path(folder) / "data")
-        made = asyncio.run(_make(installed, count))
-        migrated = asyncio.run(_migrate(installed))
+        made: float = apart("tests.bench.workspaces", str(installed.data_dir), str(count), folder=installed.data_dir,
+                            fsync_ms=options.fsync_ms)
+        migrated = _migrate(installed, options, count)
         ready = _start(options, installed, starts)
         with served(installed.data_dir, fsync_ms=options.fsync_ms) as process:
             busy = _until_idle(process.pid, 1.0 if options.quick else LOOK)
@@ -66,11 +73,11 @@ def _start(options: Options, installed: Installed, times: int) -> float:
     return statistics.median(found)
 
 
-async def _make(installed: Installed, count: int) -> float:
+async def _make(data_dir: Path, count: int) -> float:
     """So many as the version before the last migration left them; the seconds it took."""
     names = {kind: migrate.names(kind) for kind in Kind}
     before = names | {Kind.WORKSPACE: names[Kind.WORKSPACE][:-1]}
-    config, ids = config_for(installed.data_dir), Ids()
+    config, ids = config_for(data_dir), Ids()
     begun = time.monotonic()
     with patch.object(migrate, "names", before.__getitem__):
         async with opened(config) as (control, _):
@@ -84,14 +91,13 @@ async def _make(installed: Installed, count: int) -> float:
     return time.monotonic() - begun
 
 
-async def _migrate(installed: Installed) -> float:
-    """What `chime migrate` does; the seconds it took."""
-    config = config_for(installed.data_dir)
-    async with opened(config) as (control, _):
-        begun = time.monotonic()
-        applied = await migrate_all(config.data_dir, control, check_only=False)
-        seconds = time.monotonic() - begun
-    if min(applied.values()) < 0 or 1 not in applied.values():
+def _migrate(installed: Installed, options: Options, count: int) -> float:
+    """`chime migrate`; the seconds it took, its start among them."""
+    begun = time.monotonic()
+    applied = apart("chime", "migrate", "--json", folder=installed.data_dir, fsync_ms=options.fsync_ms, environment={
+        "CHIME_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(), "CHIME_DATA_DIR": str(installed.data_dir)})
+    seconds = time.monotonic() - begun
+    if applied["failed"] or sum(applied["files"].values()) != count:
         raise RuntimeError("the workspaces were not migrated")
     return seconds
 
@@ -105,3 +111,7 @@ def _until_idle(pid: int, look: float) -> float:
         if cpu_seconds(pid) - before < IDLE * look:
             return time.monotonic() - begun - look
     raise RuntimeError("the process does not come to rest")
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_make(Path(sys.argv[1]), int(sys.argv[2])))))

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,17 @@ def test_killed_while_it_takes_over(installation: Path, tmp_path: Path, chime: C
 def test_killed_two_hundred_times(installation: Path, tmp_path: Path, chime: Chime, seed: int) -> None:
     """Ten installations, twenty rounds each."""
     _kill_while_it_takes_over(installation, tmp_path / "data", 20, chime, seed=seed)
+
+
+@pytest.mark.parametrize("words", [("now",), ("list",), ("verify",)])
+def test_a_place_that_cannot_be_used_is_one_line(installation: Path, tmp_path: Path, chime: Chime,
+                                                 monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    shutil.copytree(installation, tmp_path / "data")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CHIME_BACKUP_DIR", str(tmp_path / "file" / "backups"))
+    left, answer, said = chime(tmp_path / "data", "backup", *words)
+    assert (left, answer, said.count("\n")) == (1, None, 1), said
+    assert said.startswith("chime: ") and str(tmp_path / "file") in said
 
 
 async def test_a_command_beside_the_running_appliance(world: World) -> None:

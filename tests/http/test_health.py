@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,9 @@ import pytest
 from sqlcipher3 import dbapi2
 
 from chime.clock import DAY, SECOND, as_datetime
+from chime.jobs import queue
 from tests.http.inbox_setup import talk, until
+from tests.support.queue_damage import drop_tables
 from tests.support.world import World, running_world
 
 
@@ -65,12 +66,15 @@ async def test_while_storage_takes_nothing_that_is_said_and_reading_goes_on(
     assert (await alice.post(f"{maya.base}/closure")).status_code == 303
 
 
-async def test_not_ready_when_the_queue_is_gone(world: World, anybody: httpx.AsyncClient) -> None:
-    with sqlite3.connect(world.data_dir / "queue.db") as queue:
-        for (table,) in queue.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
-            queue.execute(f"DROP TABLE {table}")
-    queue.close()
-    assert (await anybody.get("/readyz")).status_code == 503
+async def test_not_ready_while_the_queue_is_gone_and_ready_again_without_a_restart(
+    world: World, anybody: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(queue, "APART", 1e9)  # as long as no new file can be made
+        drop_tables(world.data_dir / "queue.db")
+        assert (await anybody.get("/readyz")).status_code == 503
+        assert (await anybody.get("/healthz")).status_code == 200
+    assert (await anybody.get("/readyz")).status_code == 200
 
 
 async def test_metrics_for_this_machine_only(world: World, anybody: httpx.AsyncClient) -> None:

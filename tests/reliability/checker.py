@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import msgspec
 from sqlcipher3 import dbapi2
 
 from chime.workspaces import KeyRing, open_keys
-from tests.reliability.appliance import Appliance
+from tests.reliability.appliance import Appliance, Number
 from tests.reliability.traffic import RANK, Effects
 from tests.support.world import MASTER_KEY
 
@@ -35,7 +35,9 @@ FEW = 3
 class Files:
     """The open files of an installation, workspaces by the place of their number."""
 
-    def __init__(self, control: Any, workspaces: list[Any], journals: list[Any], keys: KeyRing) -> None:
+    def __init__(self, control: Any, workspaces: list[Any], journals: list[Any], keys: KeyRing,
+                 numbers: list[Number]) -> None:
+        self.numbers = numbers
         self.keys = keys
         self.control = control
         self.workspaces = workspaces
@@ -60,14 +62,15 @@ def opened(appliance: Appliance, *, only: int | None = None) -> Iterator[Files]:
         keys = open_keys(folder, MASTER_KEY)
         control = stack.enter_context(_opened(folder / "control.db", keys.control_file))
         workspaces, journals = [], []
-        for number in appliance.numbers if only is None else [appliance.numbers[only]]:
+        numbers = appliance.numbers if only is None else [appliance.numbers[only]]
+        for number in numbers:
             version, wrapped = control.execute("SELECT version, wrapped FROM workspace_key WHERE workspace_id = ? "
                                                "ORDER BY version DESC", (number.workspace_id,)).fetchone()
             own = keys.unwrap(wrapped, number.workspace_id, version)
             place = folder / "workspaces" / number.workspace_id
             workspaces.append(stack.enter_context(_opened(place / "workspace.db", own.workspace_file)))
             journals.append(stack.enter_context(_opened(place / "journal.db", own.journal_file)))
-        yield Files(control, workspaces, journals, keys)
+        yield Files(control, workspaces, journals, keys, numbers)
 
 
 @contextmanager
@@ -100,8 +103,9 @@ def _last(file: Any, question: str) -> int:
     return int(file.execute(question).fetchone()[0] or 0)
 
 
-def unsound(files: Files) -> list[str]:
-    """I9, I10: every file whole, every reference met, the audit chain unbroken, every message in a legal state."""
+def unsound(files: Files, *, ids_repeat: bool = False) -> list[str]:
+    """I9 to I11: every file whole, every reference met, the audit chain unbroken, every message in a legal state, and
+    nothing of one workspace in the files of another. `ids_repeat`: Meta used some ids for several numbers."""
     faults = [fault for name, file in files.all() for fault in _damage(name, file)]
     if faults:
         return faults
@@ -111,7 +115,44 @@ def unsound(files: Files) -> list[str]:
         for direction, status, count in file.execute("SELECT direction, status, count(*) FROM message GROUP BY 1, 2"):
             if status not in (STATES_IN if direction == "in" else STATES_OUT):
                 faults.append(f"{name}: {count} messages are {direction} and {status}")
-    return faults
+    return faults + _strange_bodies(files) + ([] if ids_repeat else _shared_ids(files))
+
+
+def _shared_ids(files: Files) -> list[str]:
+    """The messages of one workspace that stand in another's file."""
+    known: dict[str, int] = {}
+    shared = []
+    for index, file in enumerate(files.workspaces if len(files.workspaces) > 1 else ()):
+        for (wamid,) in file.execute("SELECT wamid FROM message WHERE wamid IS NOT NULL "
+                                     "UNION SELECT wamid FROM message_status"):
+            if known.setdefault(wamid, index) != index:
+                shared.append((wamid, known[wamid], index))
+    return _some("messages of one workspace are in the file of another", shared)
+
+
+def _strange_bodies(files: Files) -> list[str]:
+    """What came for one workspace's number and is in another's journal."""
+    every = {number.phone_number_id for number in files.numbers}
+    strange = [(index, journal_id) for index, (number, journal) in enumerate(
+        zip(files.numbers, files.journals, strict=True)) if len(every) > 1
+        for journal_id, body in journal.execute("SELECT id, body FROM webhook_body")
+        if _named_in(body) & every - {number.phone_number_id}]
+    return _some("bodies of one workspace's number are in the journal of another", strange)
+
+
+def _named_in(body: bytes) -> set[str]:
+    """The numbers that the changes of a body say they are of."""
+    try:
+        entries = json.loads(body)["entry"]
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return set()
+    found = set()
+    for entry in entries if isinstance(entries, list) else ():
+        listed = entry.get("changes") if isinstance(entry, dict) else ()
+        for change in listed if isinstance(listed, list) else ():
+            with suppress(KeyError, TypeError):
+                found.add(str(change["value"]["metadata"]["phone_number_id"]))
+    return found
 
 
 def _damage(name: str, file: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """Real webhook bodies, broken in every way we could think of: their structure, their values, their bytes.
 
 The n-th mutant of a seed is always the same, so a failing one needs no more than its number to be seen again; those
-that failed once are kept as files in `mutants/` and come first in every run.
+that failed once, and one of each notable kind, are kept as files in `mutants/` and come first in every run.
 """
 
 from __future__ import annotations
@@ -34,13 +34,22 @@ ODD: tuple[Any, ...] = (
 LARGEST = 300_000
 
 
+def kept() -> list[bytes]:
+    """Those in the folder, by name. They name the sample's number and account, which stand for the first of a run.
+    Raises FileNotFoundError when there is none: a run without them must not look like one with them."""
+    found = [path.read_bytes() for path in sorted(KEPT.glob("*.bin"))]
+    if not found:
+        raise FileNotFoundError(f"no kept mutants in {KEPT}")
+    return found
+
+
 class Mutants:
     """The mutants of one seed, for some numbers. Every fiftieth is left whole."""
 
     def __init__(self, seed: int, numbers: list[Number]) -> None:
         self._seed = seed
         self._numbers = numbers
-        self._kept = [path.read_bytes() for path in sorted(KEPT.glob("*.bin"))]
+        self._kept = kept()
         self._values = list(VALUES.values())
         self._keys = sorted({key for value in self._values for key in _keys(value)})
         self._structural: tuple[Callable[[random.Random, Any], Any], ...] = (

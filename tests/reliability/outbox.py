@@ -31,6 +31,13 @@ from tests.support.webhook_bodies import body, change
 MOST_IN_FLIGHT = 18
 SETTLED = frozenset({"sent", "delivered", "read", "played"})
 TOGETHER = 250
+# In every message and every name, to be looked for where none may be.
+OUR_WORDS, THEIR_NAMES = "bassoons by the dozen", "Ottoline Person"
+
+
+def person(index: int) -> str:
+    """The number of somebody who is written to."""
+    return f"1444{index:07d}"
 
 
 class Outbox:
@@ -57,7 +64,8 @@ class Outbox:
                     if self._rate is not None:
                         await channels.record_quality(tx, number.channel_id, messages_per_second=self._rate)
                     for index in range(count):
-                        found = await contacts.recognise(tx, Person(phone=f"1444{index:07d}", name=f"Person {index}"))
+                        found = await contacts.recognise(tx, Person(
+                            phone=person(index), name=f"{THEIR_NAMES} {index}"))
                         thread = await inbox.open_thread(tx, number.channel_id, found.contact_id, at=tx.now)
                         await tx.execute("UPDATE conversation SET window_expires_at = ? WHERE id = ?",
                                          tx.now + self._windows[index % len(self._windows)] * 1000, thread.id)
@@ -80,7 +88,7 @@ class Outbox:
                                 known.add(await self._queue_one(tx, threads, len(known)))
 
     async def _queue_one(self, tx: Any, threads: list[str], number: int) -> str:
-        draft = inbox.Draft(message=parse_message({"type": "text", "text": {"body": f"Message {number}"}}),
+        draft = inbox.Draft(message=parse_message({"type": "text", "text": {"body": f"{OUR_WORDS} {number}"}}),
                             origin=inbox.Origin.API)
         while True:
             try:

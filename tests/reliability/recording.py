@@ -21,6 +21,7 @@ from tests.reliability.appliance import ROOT, Appliance
 from tests.reliability.checker import until_applied
 from tests.reliability.meta import Fate, Meta, accept
 from tests.reliability.outbox import Outbox
+from tests.reliability.parked import STRANGER
 from tests.reliability.senders import Delivery, Sender
 from tests.reliability.traffic import Traffic
 from tests.support.faulty_disk import Change, FaultyDisk, changes, mark
@@ -89,7 +90,7 @@ class Recorder:
                     {**self.installed.settings, **disk.environment, **self._settings,
                      "CHIME_GRAPH_URL": meta.url}) as appliance:
                 sender = Sender(appliance.port, appliance.webhook_path, self._luck, on_acknowledged=acknowledged)
-                traffic = Traffic(appliance.numbers, self._luck, name=f"r{self._count}")
+                traffic = Traffic(appliance.numbers, self._luck, name=f"r{self._count}", strangers=[STRANGER])
                 await self._serve(appliance, disk, sender, _drawn(traffic, known), disturb or self._kill)
                 await sender.close()
         recording = Recording(before, list(changes(folder / "log")), known)

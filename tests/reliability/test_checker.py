@@ -14,18 +14,21 @@ from tests.reliability.appliance import Appliance
 from tests.reliability.checker import Files, not_in_effect, opened, unaccounted, unsound, until_applied
 from tests.reliability.meta import Entry, Fate, accept, refuse, reply_lost
 from tests.reliability.outbox import out_of_order, twice, wrong_states
-from tests.reliability.senders import Sender
+from tests.reliability.parked import STRANGER, Parked, share
+from tests.reliability.senders import Delivery, Sender
 from tests.reliability.traffic import Effects, Fact, Traffic
 
 SEED = 7
+# A served installation, the facts of its number, and all that was acknowledged.
+Good = tuple[Appliance, set[Fact], list[Delivery]]
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Appliance, set[Fact]]:
-    """An installation that took a hundred bodies, and what was in them."""
-    async def made() -> tuple[Appliance, set[Fact]]:
+def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
+    """An installation that took a hundred bodies, some also for a number that nobody has connected."""
+    async def made() -> Good:
         appliance = Appliance.install(tmp_path_factory.mktemp("checker"))
-        traffic = Traffic(appliance.numbers, random.Random(SEED), customers=20)
+        traffic = Traffic(appliance.numbers, random.Random(SEED), customers=20, strangers=[STRANGER])
         sender = Sender(appliance.port, appliance.webhook_path, random.Random(SEED))
         async with appliance:
             await appliance.start()
@@ -33,7 +36,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Appliance, set[Fact]
             await sender.settled()
             await until_applied(appliance)
             await sender.close()
-        return appliance, traffic.facts
+        return appliance, {fact for fact in traffic.facts if fact.number == 0}, sender.acknowledged
 
     return asyncio.run(made())
 
@@ -42,7 +45,7 @@ def faults(files: Files, facts: set[Fact]) -> list[str]:
     return unsound(files) + unaccounted(files) + not_in_effect(files.workspaces[0], Effects(facts), "it")
 
 
-def test_good_files_have_no_fault(good: tuple[Appliance, set[Fact]]) -> None:
+def test_good_files_have_no_fault(good: Good) -> None:
     with opened(good[0]) as files:
         assert faults(files, good[1]) == []
 
@@ -63,7 +66,7 @@ def test_good_files_have_no_fault(good: tuple[Appliance, set[Fact]]) -> None:
     ("UPDATE audit_event SET actor_name = 'nobody' WHERE sequence = 1", "does not follow"),
     ("DELETE FROM contact", "foreign_key_check"),
 ])
-def test_harm_is_noticed(good: tuple[Appliance, set[Fact]], harm: str, told: str) -> None:
+def test_harm_is_noticed(good: Good, harm: str, told: str) -> None:
     with opened(good[0]) as files:
         file = files.workspaces[0]
         file.execute("PRAGMA query_only = OFF")
@@ -72,7 +75,25 @@ def test_harm_is_noticed(good: tuple[Appliance, set[Fact]], harm: str, told: str
         assert any(told in fault for fault in faults(files, good[1])), faults(files, good[1])
 
 
-def test_a_missing_audit_row_is_noticed(good: tuple[Appliance, set[Fact]]) -> None:
+@pytest.mark.parametrize(("harm", "told"), [
+    ("DELETE FROM parked_delivery WHERE id = (SELECT min(id) FROM parked_delivery)", "1 of "),
+    ("UPDATE parked_delivery SET phone_number_id = '1' WHERE id = (SELECT min(id) FROM parked_delivery)",
+     "another number"),
+])
+def test_harm_to_what_is_parked_is_noticed(good: Good, harm: str, told: str) -> None:
+    appliance, _, deliveries = good
+    with opened(appliance) as files:
+        parked = Parked(files.control, files.keys)
+        assert parked.count > 5 and parked.lost(deliveries) + parked.wrong(deliveries) == []
+        files.control.execute("PRAGMA query_only = OFF")
+        assert files.control.execute(harm).rowcount == 1
+        parked = Parked(files.control, files.keys)
+        assert any(told in fault for fault in parked.lost(deliveries) + parked.wrong(deliveries))
+        known = [delivery for delivery in deliveries if share(delivery.body, STRANGER.phone_number_id)]
+        assert any("nobody posted" in fault for fault in parked.wrong(known[2:]))
+
+
+def test_a_missing_audit_row_is_noticed(good: Good) -> None:
     with opened(good[0]) as files:
         files.control.execute("PRAGMA query_only = OFF")
         files.control.execute("DROP TRIGGER audit_event_is_never_cut")
@@ -80,7 +101,7 @@ def test_a_missing_audit_row_is_noticed(good: tuple[Appliance, set[Fact]]) -> No
         assert unsound(files) == ["control.db: the audit rows leave out 2"]
 
 
-def test_a_damaged_page_is_noticed(good: tuple[Appliance, set[Fact]], tmp_path: Path) -> None:
+def test_a_damaged_page_is_noticed(good: Good, tmp_path: Path) -> None:
     copy = shutil.copytree(good[0].data_dir, tmp_path / "data")
     path = copy / "workspaces" / good[0].numbers[0].workspace_id / "journal.db-wal"
     # The log goes into the file first, so that the flipped byte is not one that nobody reads any more.
@@ -111,7 +132,7 @@ def test_a_second_post_is_right_only_after_a_certain_refusal(first: Fate, again:
     assert twice([_post("a", 2, refuse(130429)), _post("a", 2, accept())]), "the attempts must be told apart"
 
 
-def test_messages_that_meta_knows_otherwise_are_noticed(good: tuple[Appliance, set[Fact]]) -> None:
+def test_messages_that_meta_knows_otherwise_are_noticed(good: Good) -> None:
     with opened(good[0]) as files:
         file = files.workspaces[0]
         file.execute("PRAGMA query_only = OFF")

@@ -19,7 +19,7 @@ def _holds(scenario: Scenario, rounds: int, folder: Path) -> None:
     assert outcome.faults == [], outcome
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(290)
 @pytest.mark.parametrize("name", NAMES)
 def test_short(name: str, tmp_path: Path) -> None:
     scenario = named(name)

@@ -10,7 +10,7 @@ import json
 import random
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,10 @@ from tests.reliability.senders import Delivery
 from tests.support.webhook_bodies import Customer, bodies, change, contact, message
 
 REPEATS = 0.1
+# So much of it is for a stranger where there is one: enough for every fourth body.
+STRANGE = 0.1
+# In every message and every name, to be looked for where none may be.
+WORDS, NAMES = "the xylophones of", "Zebedee Customer"
 STATUSES = ("sent", "delivered", "read")
 RANK = {"sent": 0, "delivered": 1, "read": 2}
 
@@ -36,16 +40,23 @@ class Fact(msgspec.Struct, frozen=True):
     words: str
 
 
+def customer(index: int) -> Customer:
+    """One of those who write."""
+    return Customer(f"{NAMES} {index}", f"1555{index:07d}", f"US.traffic{index}")
+
+
 class Traffic:
     """Draws facts and bodies for some numbers."""
 
-    def __init__(self, numbers: list[Number], luck: random.Random, *, name: str = "t", customers: int = 200) -> None:
-        self._numbers = numbers
+    def __init__(self, numbers: list[Number], luck: random.Random, *, name: str = "t", customers: int = 200,
+                 strangers: Sequence[Number] = ()) -> None:
+        """`strangers`: numbers of the same app that nobody has connected; in a fact their places follow the others'."""
+        self._numbers = [*numbers, *strangers]
+        self._known = len(numbers)
         self._luck = luck
         self._name = name
         self._begun = int(time.time()) - 600
-        self._customers = [Customer(f"Customer {index}", f"1555{index:07d}", f"US.traffic{index}")
-                           for index in range(customers)]
+        self._customers = [customer(index) for index in range(customers)]
         self._count = 0
         self._said: deque[Fact] = deque(maxlen=500)
         self._owed: list[Fact] = []
@@ -94,12 +105,12 @@ class Traffic:
     def text(self, number: int | None = None) -> Fact:
         """A customer writes."""
         customer = self._luck.randrange(len(self._customers))
-        number = self._luck.randrange(len(self._numbers)) if number is None else number
-        return self._new("text", number, customer, words=f"{self._name} says {self._count}")
+        number = self._anybody() if number is None else number
+        return self._new("text", number, customer, words=f"{self._name} says {WORDS} {self._count}")
 
     def poison(self) -> Fact:
         """Something that cannot take effect, and must not keep anything else from doing so."""
-        return self._new("poison", self._luck.randrange(len(self._numbers)), 0,
+        return self._new("poison", self._luck.randrange(self._known), 0,
                          words=self._luck.choice(("no id", "no item", "fails midway")))
 
     def fact(self) -> Fact:
@@ -112,18 +123,24 @@ class Traffic:
             # Two changes of one message in the same second have no order, at Meta either.
             self._changed[about.wamid] += 1
             kind = self._luck.choice(("edit", "reaction"))
-            words = f"{self._name} mends {self._count}" if kind == "edit" else self._luck.choice("👍🎉🙏")
+            words = f"{self._name} mends {WORDS} {self._count}" if kind == "edit" else self._luck.choice("👍🎉🙏")
             return self._new(kind, about.number, about.customer, about=about.wamid, words=words,
                              later=self._changed[about.wamid])
         if drawn < 0.7:
-            echo = self._new("echo", self._luck.randrange(len(self._numbers)),
-                             self._luck.randrange(len(self._customers)), words=f"{self._name} echoes {self._count}")
+            echo = self._new("echo", self._anybody(), self._luck.randrange(len(self._customers)),
+                             words=f"{self._name} echoes {WORDS} {self._count}")
             self._owed += [self._new("status", echo.number, echo.customer, about=echo.wamid, words=status)
                            for status in STATUSES]
             return echo
         said = self.text()
         self._said.append(said)
         return said
+
+    def _anybody(self) -> int:
+        """The place of the number that something happens to."""
+        if len(self._numbers) > self._known and self._luck.random() < STRANGE:
+            return self._luck.randrange(self._known, len(self._numbers))
+        return self._luck.randrange(self._known)
 
     def _new(self, kind: str, number: int, customer: int, *, words: str, about: str = "", later: int = 0) -> Fact:
         self._count += 1

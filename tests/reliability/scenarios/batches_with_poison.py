@@ -24,7 +24,8 @@ ACKNOWLEDGED_IN, IN_EFFECT_IN = 5.0, 20.0
 async def run(options: Options) -> Outcome:
     watch, luck = Watch("batches-with-poison", options), options.luck()
     acknowledged, in_effect = [], []
-    async with Appliance.install(options.folder, workspaces=("Acme", "Globex", "Initech")) as appliance:
+    async with Appliance.install(options.folder, workspaces=("Acme", "Globex", "Initech"),
+                                 environment={"CHIME_LOG_LEVEL": "debug"}) as appliance:
         traffic = Traffic(appliance.numbers, luck, customers=100)
         sender = Sender(appliance.port, appliance.webhook_path, luck, connections=1)
         await appliance.start()

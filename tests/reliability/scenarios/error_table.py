@@ -47,7 +47,8 @@ async def _round(watch: Watch, options: Options, folder: Path, names: list[str],
         rule = given[message_id]
         return refuse(rule.code, definite=rule.verdict is not Verdict.DOUBT)
 
-    async with Meta(fate) as meta, Appliance.install(folder, workspaces=names, graph_url=meta.url) as appliance:
+    async with Meta(fate) as meta, Appliance.install(folder, workspaces=names, graph_url=meta.url,
+                                                     environment={"CHIME_LOG_LEVEL": "debug"}) as appliance:
         # Some twenty of the codes say that the number is too fast, and it slows down by a quarter for each.
         outbox = Outbox(appliance, options.luck(), conversations=4 * len(rules[0]) + 1, rate=1_000)
         outbox.queue(2 * len(rules[0]))

@@ -1,7 +1,8 @@
 """`kill -9` while 300 bodies a second arrive: every acknowledged event is in effect exactly once.
 
 One round is one kill: start, serve for a random moment, kill. Meta posts on all the while, into the closed port too,
-and repeats until it hears 200. Messages, edits, reactions, echoes and statuses of two workspaces share bodies.
+and repeats until it hears 200. Messages, edits, reactions, echoes and statuses of two workspaces share bodies, some
+with those of a number that nobody has connected: these are parked in control.db, each body once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 
 from tests.reliability.appliance import Appliance
 from tests.reliability.checker import lost, not_in_effect, opened, unaccounted, unsound, until_applied
+from tests.reliability.parked import STRANGER, Parked
 from tests.reliability.scenario import Options, Outcome, Watch, percentile
 from tests.reliability.senders import Delivery, Sender
 from tests.reliability.traffic import Effects, Traffic
@@ -31,7 +33,7 @@ async def run(options: Options) -> Outcome:
     starts: list[float] = []
     checked = 0
     async with Appliance.install(options.folder, workspaces=("Acme", "Globex")) as appliance:
-        traffic = Traffic(appliance.numbers, luck)
+        traffic = Traffic(appliance.numbers, luck, strangers=[STRANGER])
         sender = Sender(appliance.port, appliance.webhook_path, luck)
         posting = asyncio.create_task(sender.at_rate(_endless(traffic), RATE))
         try:
@@ -77,8 +79,9 @@ async def _acknowledged_are_in_effect(appliance: Appliance, deliveries: list[Del
     except TimeoutError as late:
         return [str(late)]
     with opened(appliance) as files:
-        return [fault for index, file in enumerate(files.workspaces)
-                for fault in lost(file, Effects(fact for fact in facts if fact.number == index), f"workspace {index}")]
+        faults = [fault for index, file in enumerate(files.workspaces) for fault in lost(
+            file, Effects(fact for fact in facts if fact.number == index), f"workspace {index}")]
+        return faults + Parked(files.control, files.keys).lost(deliveries)
 
 
 async def _all_in_effect(watch: Watch, appliance: Appliance, sender: Sender, traffic: Traffic) -> None:
@@ -94,3 +97,6 @@ async def _all_in_effect(watch: Watch, appliance: Appliance, sender: Sender, tra
         for index, file in enumerate(files.workspaces):
             expected = Effects(fact for fact in traffic.facts if fact.number == index)
             watch.faults += not_in_effect(file, expected, f"workspace {index}")
+        parked = Parked(files.control, files.keys)
+        watch.faults += parked.lost(sender.acknowledged) + parked.wrong(sender.acknowledged)
+        watch.figures["bodies_parked"] = parked.count

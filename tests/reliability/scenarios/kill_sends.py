@@ -1,15 +1,18 @@
 """`kill -9` while messages leave, some taken and never answered: nothing leaves twice, nothing is lost, doubts settle.
 
-One round is one kill. Meta is of our own making (`tests.reliability.meta`): it takes, refuses, garbles, and drops
-replies, and reports statuses with our callback data, some of them before its answer.
+One round is one kill. A doubt about what Meta took is over within a minute of service, 99 times of 100. Meta is of our
+own making (`tests.reliability.meta`): it takes, refuses, garbles, and drops replies, and reports statuses with our
+callback data, some of them before its answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from tests.reliability.appliance import Appliance
 from tests.reliability.checker import opened, unaccounted, unsound, until_applied
+from tests.reliability.doubts import Doubts
 from tests.reliability.meta import Meta, accept, bad_day
 from tests.reliability.outbox import (
     MOST_IN_FLIGHT,
@@ -32,6 +35,8 @@ A_ROUND = 60
 QUEUE_EVERY = 10
 DRAINS_IN = 120
 SETTLES_IN = 60
+# So many of the doubts about what Meta took are settled when the process has served so long since.
+SETTLED_SHARE, SETTLED_WITHIN = 0.99, 60.0
 
 
 async def run(options: Options) -> Outcome:
@@ -42,24 +47,34 @@ async def run(options: Options) -> Outcome:
         sender = Sender(appliance.port, appliance.webhook_path, luck)
         echoes = Echoes(appliance, sender, luck)
         meta.on_accepted = echoes.told
-        outbox = Outbox(appliance, luck)
+        outbox, doubts = Outbox(appliance, luck), Doubts()
         in_flight = 0
         for number in range(options.rounds):
             if number % QUEUE_EVERY == 0:
                 await _top_up(outbox, A_ROUND * min(QUEUE_EVERY, options.rounds - number))
+                with opened(appliance) as files:
+                    doubts.look(files)
             await appliance.start()
+            doubts.uptime.began()
             await asyncio.sleep(luck.uniform(*SERVED))
             in_flight = max(in_flight, meta.in_flight)
             kills.append(now())
+            doubts.uptime.ended()
             await appliance.kill()
             watch.faults += twice(meta.ledger) if number % QUEUE_EVERY == 0 else []
             if watch.faults:
                 break
         meta.behave = lambda message_id: accept(luck.uniform(0.005, 0.06))
         await appliance.start()
+        doubts.uptime.began()
+        looking = asyncio.create_task(doubts.keep_looking(appliance))
         await _all_settled(watch, appliance, outbox, echoes, meta)
+        looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
         await appliance.kill()
         _judge(watch, appliance, meta, outbox, kills)
+        _doubts_are_short(watch, appliance, meta, doubts)
         watch.faults += sender.unusual()
         await sender.close()
     watch.figures |= {"kills": len(kills), "queued": sum(map(len, outbox.queued)), "posts": len(meta.ledger),
@@ -101,3 +116,20 @@ def _judge(watch: Watch, appliance: Appliance, meta: Meta, outbox: Outbox, kills
                       "doubts_a_kill_most": max(doubts, default=0)}
     watch.expect(max(doubts, default=0) <= MOST_IN_FLIGHT,
                  f"a kill left {max(doubts, default=0)} sends of a number in doubt")
+
+
+def _doubts_are_short(watch: Watch, appliance: Appliance, meta: Meta, doubts: Doubts) -> None:
+    with opened(appliance) as files:
+        doubts.look(files)
+        lasted = doubts.lasted(files, meta.ledger)
+    within = sum(1 for seconds in lasted if seconds <= SETTLED_WITHIN)
+    share = within / len(lasted) if lasted else 1.0
+    watch.figures |= {
+        "doubts_of_what_was_taken": len(lasted), "doubts_settled_within_60_s": within, "doubts_share": round(share, 4),
+        "doubts_p50_seconds": _told(percentile(lasted, 0.5)), "doubts_p99_seconds": _told(percentile(lasted, 0.99))}
+    watch.expect(share >= SETTLED_SHARE, f"only {within} of {len(lasted)} doubts were settled within a minute")
+
+
+def _told(seconds: float) -> float | str:
+    """JSON has no infinity."""
+    return round(seconds, 2) if seconds < float("inf") else "never"

@@ -1,6 +1,7 @@
 """Slow, cut, garbled, foreign and malformed answers of Meta: what it may have taken is never sent again by itself.
 
-One round gives each of some forty answers to messages of conversations of their own, in a new order.
+One round gives each of some forty answers to messages of conversations of their own, in a new order. The longer tiers
+also have an answer that comes when Chime no longer waits for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from tests.reliability.scenario import Options, Outcome, Watch
 
 SHORT, NIGHTLY, RELEASE = 1, 20, 200
 DRAINS_IN = 90
+# Chime waits 20 s for an answer; a moment later it comes.
+TOO_LATE = 22.0
 OK = b'{"messaging_product":"whatsapp","contacts":[],"messages":[{"id":"%s","message_status":"accepted"}]}'
 
 
@@ -85,6 +88,10 @@ async def run(options: Options) -> Outcome:
 
 async def _round(watch: Watch, options: Options, luck: random.Random, number: int) -> None:
     table = answers()
+    if number == 0 and options.rounds > SHORT:
+        table += [Fate(name="a good answer, too late", accepted=True, definite=False, delay=TOO_LATE),
+                  Fate(name="a refusal, too late", accepted=False, definite=False, delay=TOO_LATE, status=400,
+                       body=refuse(131026).body)]
     luck.shuffle(table)
     fates: dict[str, Fate] = {}
     async with Meta(lambda message_id: fates[message_id]) as meta, Appliance.install(

@@ -21,7 +21,7 @@ from chime.prove_inbox import Wishes, prove
 from chime.security.crypto import context
 from tests.reliability.appliance import Appliance
 from tests.reliability.checker import Files, opened, unsound, until_applied
-from tests.reliability.mutants import Mutants
+from tests.reliability.mutants import Mutants, kept
 from tests.reliability.scenario import Options, Outcome, Watch
 from tests.reliability.senders import Sender
 
@@ -40,6 +40,7 @@ async def run(options: Options) -> Outcome:
     async with Appliance.install(options.folder, workspaces=("Acme", "Globex", "Initech")) as appliance:
         await appliance.start()
         mutants = Mutants(options.seed, appliance.numbers)
+        watch.figures["kept_ones_among_them"] = min(len(kept()), options.rounds)
         taken = await _post_all(watch, options, appliance, mutants)
         try:
             watch.figures["in_effect_after_seconds"] = round(await until_applied(appliance, APPLIED_WITHIN), 1)
@@ -51,7 +52,7 @@ async def run(options: Options) -> Outcome:
         watch.faults += [f"the log says: {line}" for line in appliance.log.splitlines()
                          if any(event in line for event in FAILURES)][:TOLD]
         with opened(appliance) as files:
-            watch.faults += unsound(files) + _dropped(watch, files, mutants, taken)
+            watch.faults += unsound(files, ids_repeat=True) + _dropped(watch, files, mutants, taken)
         proof = await prove(appliance.config, Wishes(full=True))
         watch.expect(proof.ok, f"the delivery proof finds a difference of {proof.total.difference}")
         watch.expect(proof.total.waiting == 0, f"{proof.total.waiting} events were never applied")

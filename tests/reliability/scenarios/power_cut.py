@@ -2,7 +2,7 @@
 
 One round is one power cut. A real server's writes are recorded together with what the outside was told; then the disk
 is built as it could look after a cut at a random moment (`tests.reliability.power`), opened as Chime opens it, and
-compared.
+compared: the workspace's files, and control.db with what came for a number that nobody has connected.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 import time
 
 from tests.reliability.images import Judge, Told
+from tests.reliability.parked import STRANGER, share
 from tests.reliability.power import Disk
 from tests.reliability.recording import Recorder, Recording
 from tests.reliability.scenario import Options, Outcome, Watch
@@ -24,9 +25,12 @@ async def run(options: Options) -> Outcome:
     watch, luck = Watch("power-cut", options), options.luck()
     recorder = Recorder(options.folder, luck)
     left, changes, seconds, verdicts = options.rounds, 0, 0.0, {"lost": 0, "corrupt": 0, "torn": 0}
+    for_strangers = 0
     while left and len(watch.faults) < MOST_FAULTS:
         recording = await recorder.record()
         changes += len(recording.log)
+        for_strangers += sum(1 for delivery in recording.deliveries.values()
+                             if share(delivery.body, STRANGER.phone_number_id))
         cuts = min(left, CUTS_OF_A_RECORDING)
         left -= cuts
         begun = time.perf_counter()
@@ -35,7 +39,8 @@ async def run(options: Options) -> Outcome:
         seconds += time.perf_counter() - begun
         verdicts = {name: count + judge.verdicts[name] for name, count in verdicts.items()}
     watch.figures |= {"cuts": options.rounds - left, "cuts_a_second": round((options.rounds - left) / seconds),
-                      "changes_recorded": changes, **{f"images_{name}": count for name, count in verdicts.items()}}
+                      "changes_recorded": changes, "bodies_to_park": for_strangers,
+                      **{f"images_{name}": count for name, count in verdicts.items()}}
     return watch.outcome()
 
 

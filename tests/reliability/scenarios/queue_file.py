@@ -1,32 +1,50 @@
-"""`queue.db` deleted, cut or filled with junk between two lives: nothing is lost, messages leave after the start.
+"""`queue.db` deleted, cut, filled with junk or robbed of its tables, in service and between two lives: nothing is lost.
 
-One round is one such start. Messages wait in the files and stored webhooks wait to be applied when it happens.
+One round is one life. Messages wait in the files and stored webhooks wait to be applied when the file is damaged before
+it; while it runs, the file is damaged once more under webhooks and sends, all of which are in effect and gone without
+another start.
 """
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import random
 from pathlib import Path
 
+import httpx
+
 from tests.reliability.appliance import Appliance, DidNotStart
 from tests.reliability.checker import not_in_effect, opened, unaccounted, unsound, until_applied
+from tests.reliability.disks import until_ready
 from tests.reliability.meta import Meta, accept
 from tests.reliability.outbox import Echoes, Outbox, out_of_order, statuses_of_sends, twice, wrong_states
 from tests.reliability.scenario import Options, Outcome, Watch, percentile
 from tests.reliability.senders import Sender
 from tests.reliability.traffic import Effects, Traffic
+from tests.support.queue_damage import IN_SERVICE
 
 SHORT, NIGHTLY, RELEASE = 4, 100, 1_000
 A_ROUND = 30
 # "sweeper re-enqueues ≤ 10 s" (R07); these few leave in less than a second after that.
 LEAVES_IN = 10.0
 RATE = 200
+# A script's sends in each life, half of them before the file is damaged: to people whose windows are open, and at the
+# rate that a key may have.
+CALLS = 8
+WEBHOOKS = 100
+BETWEEN_CALLS = 0.1
 WAYS = ("deleted", "deleted alone", "junk", "junk behind the head", "empty", "cut", "zeros", "junk log")
+
+
+class Refused(Exception):
+    """Something was not taken, though it had nothing to do with the queue's file."""
 
 
 async def run(options: Options) -> Outcome:
     watch, luck = Watch("queue-file", options), options.luck()
-    starts, drains = [], []
+    starts, drains, mended = [], [], []
+    in_service = itertools.cycle(IN_SERVICE)
     async with Meta(lambda message_id: accept(luck.uniform(0.005, 0.05))) as meta, Appliance.install(
             options.folder, graph_url=meta.url) as appliance:
         traffic, sender = Traffic(appliance.numbers, luck), Sender(appliance.port, appliance.webhook_path, luck)
@@ -38,7 +56,9 @@ async def run(options: Options) -> Outcome:
             try:
                 starts.append(await appliance.start())
                 drains.append(await outbox.drained(LEAVES_IN))
-            except (DidNotStart, TimeoutError) as fault:
+                what = next(in_service)
+                mended.append(await _damaged_in_service(appliance, what, sender, traffic, outbox))
+            except (DidNotStart, Refused, TimeoutError) as fault:
                 watch.faults.append(f"after '{what}': {fault}")
                 break
             await sender.at_rate((traffic.delivery() for _ in range(luck.randrange(40, 120))), RATE)
@@ -55,8 +75,40 @@ async def run(options: Options) -> Outcome:
             _judge(watch, appliance, traffic, meta, outbox)
     watch.figures |= {"start_most_seconds": round(max(starts, default=0), 2),
                       "left_p50_seconds": round(percentile(drains, 0.5), 2),
-                      "left_most_seconds": round(max(drains, default=0), 2)}
+                      "left_most_seconds": round(max(drains, default=0), 2),
+                      "at_rest_in_service_most_seconds": round(max(mended, default=0), 2),
+                      "made_anew_in_service": appliance.log.count("queue.made_anew")}
     return watch.outcome()
+
+
+async def _damaged_in_service(appliance: Appliance, what: str, sender: Sender, traffic: Traffic,
+                              outbox: Outbox) -> float:
+    """Under webhooks and sends; the seconds until all of them were in effect. Raises TimeoutError and Refused."""
+    await asyncio.gather(sender.at_rate((traffic.delivery() for _ in range(WEBHOOKS)), RATE),
+                         _sends(appliance, what, outbox))
+    await sender.settled()
+    seconds = await outbox.drained(LEAVES_IN) + await until_applied(appliance, LEAVES_IN)
+    if not await until_ready(appliance, LEAVES_IN):
+        raise TimeoutError(f"not ready within {LEAVES_IN} s")
+    return seconds
+
+
+async def _sends(appliance: Appliance, what: str, outbox: Outbox) -> None:
+    async with httpx.AsyncClient(base_url=appliance.base, timeout=30, headers={
+            "authorization": f"Bearer {appliance.numbers[0].api_key}"}) as script:
+        for number in range(CALLS):
+            if number == CALLS // 2:
+                IN_SERVICE[what](appliance.data_dir / "queue.db")
+            outbox.queued[0].add(await _sent(script, number))
+            await asyncio.sleep(BETWEEN_CALLS)
+
+
+async def _sent(script: httpx.AsyncClient, number: int) -> str:
+    answer = await script.post("/api/v1/messages", json={
+        "to": f"+1444{number:07d}", "type": "text", "text": {"body": f"Message {number} of a script"}})
+    if answer.status_code != httpx.codes.ACCEPTED:
+        raise Refused(f"a send was answered {answer.status_code}: {answer.text[:120]}")
+    return str(answer.json()["id"])
 
 
 def damage(path: Path, luck: random.Random) -> str:

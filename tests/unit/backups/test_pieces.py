@@ -199,6 +199,43 @@ def test_thinning_leaves_every_kept_moment(tmp_path: Path) -> None:
     assert max(_ages(place, "day", now)) <= (KEPT + 8 * DAY) // DAY
 
 
+def test_every_moment_of_the_last_weeks_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written every twenty minutes, thinned out every hour: what goes together is gone together, whatever is asked."""
+    monkeypatch.setattr("chime.backups.pieces.os.fsync", lambda descriptor: None)
+    place = Shelf(tmp_path).place("acme", "workspace.db")
+    _write(place, 0, START, {number: _page(0) for number in range(1, 5)}, kind="base")
+    now = START
+    for number in range(1, 9 * 24 * 3):
+        now = START + number * 20 * MINUTE
+        _write(place, number, now, {1: _page(number)})
+        if number % 3 == 0:
+            merge(place, PROOFS, now)
+            thin(place, now)
+            names = place.names(EPOCH)
+            for at in range(now - 8 * DAY, now, 7 * HOUR + 5 * MINUTE):
+                found = chosen(names, at)
+                longest = 20 * MINUTE if at > now - FINE_KEPT else HOUR if at > now - HOURS_KEPT else DAY
+                assert not found or at - found[-1].time_to <= longest + HOUR, (at, found[-1])
+    assert {name.kind for name in names} == {"base", "segment", "hour", "day"}
+
+
+def test_what_an_earlier_release_thinned_by_halves_stops_at_the_gap(tmp_path: Path) -> None:
+    place = Shelf(tmp_path).place("acme", "workspace.db")
+    _write(place, 0, START, {number: _page(0) for number in range(1, 5)}, kind="base")
+    for number in range(1, 13):
+        _write(place, number, START + number * 10 * MINUTE, {1: _page(number)})
+    assert merge(place, PROOFS, START + 2 * HOUR + 30 * MINUTE) == 2
+    pieces = {(name.kind, name.number_from): name for name in place.names(EPOCH)}
+    second_hour = pieces["hour", 6]
+    for number in (6, 7, 8):
+        pieces["segment", number].path.unlink()
+    assert _state(place, tmp_path / "out", START + 100 * MINUTE) == 5
+    assert _state(place, tmp_path / "out", second_hour.time_to) == second_hour.number_to
+    pieces["segment", 3].path.unlink()
+    with pytest.raises(BackupRefused, match="missing"):
+        chosen(place.names(EPOCH), START + 45 * MINUTE)
+
+
 def test_the_only_base_stays_for_ever(tmp_path: Path) -> None:
     place = _shelf(tmp_path)
     assert thin(place, START + 400 * DAY) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from chime.db.migrate import migrate as real_migrate
 from chime.errors import StartRefused, Unavailable
 from chime.releases.migrating import CONTROL, bring_up_to_date
 from chime.setup import new_workspace, opened
+from chime.workspaces import provision
 from chime.workspaces import registry as registries
+from chime.workspaces.provision import _steps_of as real_steps_of
 from tests.unit.releases.installed import file_of, installed
 
 
@@ -68,6 +71,53 @@ async def test_looking_changes_nothing_and_doing_covers_every_file(tmp_path: Pat
     assert done[CONTROL] == 1 and seen == [(1, 1)]
     again = await bring_up_to_date(config, check_only=True, progress=lambda done, of: None)
     assert set(again.values()) == {0}
+
+
+async def test_a_few_at_a_time_are_brought_up_to_date_and_told_in_their_order(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends first; one that cannot be does not stop the others, and of large files there is one at a time."""
+    config = await installed(tmp_path)
+    for number in range(9):
+        await new_workspace(config, f"W{number}")
+    async with opened(config) as (control, _):
+        records = await control.workspaces()
+    folders, slugs = [record.id for record in records], [record.slug for record in records]
+    bad, large = folders[3], folders[5:8]
+    at_work, most, large_at_work, most_large = set[str](), 0, set[str](), 0
+
+    def steps_of(path: Path, *rest: Any) -> int:
+        nonlocal most, most_large
+        folder = path.parent.name
+        at_work.add(folder)
+        large_at_work.update({folder} & set(large))
+        most, most_large = max(most, len(at_work)), max(most_large, len(large_at_work))
+        time.sleep(0.002 * (len(folders) - folders.index(folder)))  # the first take longest
+        at_work.discard(folder)
+        large_at_work.discard(folder)
+        return -1 if folder == bad else real_steps_of(path, *rest)
+
+    def size_on_disk(path: Path) -> int:
+        return provision.LARGE + 1 if path.parent.name in large else 0
+
+    monkeypatch.setattr(provision, "_steps_of", steps_of)
+    monkeypatch.setattr(provision, "size_on_disk", size_on_disk)
+    seen: list[int] = []
+    found = await bring_up_to_date(config, check_only=False, progress=lambda done, of: seen.append(done))
+    assert list(found) == [CONTROL, *(f"{slug}/{name}" for slug in slugs for name in ("workspace.db", "journal.db"))]
+    failed = [name for name, steps in found.items() if steps < 0]
+    assert failed == [f"{slugs[3]}/workspace.db", f"{slugs[3]}/journal.db"]
+    assert seen == list(range(1, len(slugs) + 1))
+    assert 1 < most <= provision.SIDE_BY_SIDE and most_large == 1
+
+
+async def test_what_goes_wrong_beyond_a_file_is_not_kept_silent(tmp_path: Path) -> None:
+    config = await installed(tmp_path)
+
+    def breaks(done: int, of: int) -> None:
+        raise BrokenPipeError("nobody reads what is told")
+
+    with pytest.raises(BrokenPipeError):
+        await bring_up_to_date(config, check_only=False, progress=breaks)
 
 
 async def test_a_file_that_is_gone_is_told_and_not_made_anew(tmp_path: Path) -> None:
