@@ -117,7 +117,8 @@ def _put(source: Path, target: Path) -> None:
 
 
 def lay_media(kept: Path, target: Path) -> int:
-    """All of them into a new folder; their bytes. Those that came after the moment do no harm: no row names them."""
+    """All of them into a new folder; their bytes. Among them are some that no row of the moment names: they came later,
+    or went before. Whoever opens the folder to people has to remove those first (see `restores.unnamed`)."""
     target.mkdir(mode=0o700)
     total = 0
     for folder in _folders(kept):

@@ -1,7 +1,8 @@
 """The copy of the shelf in another place: a folder, or whatever `rclone` reaches.
 
 A piece never changes under its name, so only what is new is copied. Promise: the first place is only read; a second
-place that is away, slow, full, or keeps less than it was given is noticed and said.
+place that is away, slow, full, or keeps less than it was given is noticed and said; and nothing goes there because the
+first place was lost or is new (see `second_thinning`).
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chime.backups.pieces import PARTIAL, BackupRefused
-from chime.backups.shelf import made
+from chime.backups.second_thinning import thin_second
+from chime.backups.shelf import Shelf, made
+from chime.clock import Clock
 
 _RCLONE = "rclone:"
+_LISTED = ("--files-from", "-", "--use-json-log")
 # An hour's work every hour; the very first copy may take longer than that.
 LONGEST = 6 * 3600
 _PIECE = 1024 * 1024
 
 
-def copy_to_second(shelf: Path, second: str, *, seconds: float = LONGEST) -> int:
+def copy_to_second(shelf: Path, second: str, *, now: int | None = None, seconds: float = LONGEST) -> int:
     """Bring the second place up to date; how many files came. Raises BackupRefused with what is wrong there."""
     if second.startswith(_RCLONE):
         return _by_rclone(shelf, second.removeprefix(_RCLONE), seconds)
@@ -32,9 +36,11 @@ def copy_to_second(shelf: Path, second: str, *, seconds: float = LONGEST) -> int
     if target.resolve() == shelf.resolve() or shelf.resolve() in target.resolve().parents:
         raise BackupRefused("the second place is inside the first one")
     try:
-        return _into_folder(shelf, target)
+        came, there = _into_folder(shelf, target)
+        thin_second(Shelf(shelf), Shelf(target), there, Clock().real_now() if now is None else now)
     except OSError as error:
         raise BackupRefused(f"the second place cannot be written: {error.strerror}") from error
+    return came
 
 
 def _files(shelf: Path) -> Iterator[Path]:
@@ -46,7 +52,8 @@ def _files(shelf: Path) -> Iterator[Path]:
                 yield (Path(folder) / name).relative_to(shelf)
 
 
-def _into_folder(shelf: Path, target: Path) -> int:
+def _into_folder(shelf: Path, target: Path) -> tuple[int, set[Path]]:
+    """How many came, and what the first place has."""
     came, there = 0, set()
     for path in _files(shelf):
         there.add(path)
@@ -61,10 +68,7 @@ def _into_folder(shelf: Path, target: Path) -> int:
                 continue
         _copy(shelf / path, found)
         came += 1
-    for path in list(_files(target)):
-        if path not in there and (shelf / path.parts[0]).is_dir():
-            (target / path).unlink(missing_ok=True)
-    return came
+    return came, there
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -102,15 +106,19 @@ def _by_rclone(shelf: Path, remote: str, seconds: float) -> int:
     program = shutil.which("rclone")
     if program is None:
         raise BackupRefused("CHIME_BACKUP_SECOND names an rclone remote, but rclone is not installed")
-    common = ["--exclude", f"*{PARTIAL}", "--exclude", ".*", "--use-json-log"]
-    _run([program, "copy", *common, str(shelf), remote], "copy to", seconds)
-    _run([program, "check", "--one-way", *common, str(shelf), remote], "check", seconds)
+    # Pieces come while it copies: what is compared is what was there when it began. What tells of them is written anew
+    # all the time, and is compared by nobody.
+    files = [str(path) for path in _files(shelf)]
+    pieces = [path for path in files if not path.endswith(".json")]
+    _run([program, "copy", *_LISTED, str(shelf), remote], "copy to", seconds, files)
+    _run([program, "check", "--one-way", *_LISTED, str(shelf), remote], "check", seconds, pieces)
     return 0
 
 
-def _run(command: list[str], doing: str, seconds: float) -> None:
+def _run(command: list[str], doing: str, seconds: float, files: list[str]) -> None:
+    names = "".join(f"{path}\n" for path in files).encode()
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        done = subprocess.run(command, input=names, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:
         raise BackupRefused(f"rclone did not {doing} the second place in time") from error

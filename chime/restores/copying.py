@@ -1,5 +1,5 @@
 """Making a copy: the files of a moment are laid into a folder of their own, and whoever was forgotten since is
-forgotten in them too before anybody looks."""
+forgotten in them too before anybody looks, with every stored file that is none of that moment's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from chime import erasure
 from chime.restores import queries
 from chime.restores.model import MUTED, RESTORING, Laid, Means, Restore, Step
 from chime.restores.steps import note
+from chime.restores.unnamed import remove_unnamed
 from chime.security.permissions import SYSTEM
 from chime.workspaces import Transaction
 from chime.workspaces.registry import workspace_folder
@@ -62,6 +63,7 @@ async def open_copy(means: Means, row: Restore) -> None:
     """Forget who was forgotten since, and let the owners look."""
     async with means.registry.use(row.copy_id) as copy:
         forgotten = await erasure.reapply(copy, means.control, copied_from=row.workspace_id)
+        await remove_unnamed(copy)
     async with means.control.write(SYSTEM) as tx:
         await tx.execute("UPDATE workspace SET state = ? WHERE id = ?", MUTED, row.copy_id)
         await note(tx, row.id, Step.DONE, {"forgotten": forgotten})

@@ -23,6 +23,7 @@ from chime.restores.carrying import carry
 from chime.restores.copying import take_keys
 from chime.restores.model import ACTIVE, KEPT_ASIDE, MUTED, RESTORING, Means, Restore, Step
 from chime.restores.steps import note
+from chime.restores.unnamed import remove_unnamed
 from chime.security.permissions import SYSTEM
 from chime.workspaces.presence import alone
 from chime.workspaces.registry import workspace_folder
@@ -110,8 +111,10 @@ async def hold(means: Means, row: Restore) -> None:
 
 
 async def forget(means: Means, row: Restore) -> None:
+    """Who was forgotten is again; the files of the replaced state stay in the copy's folder alone."""
     async with means.registry.use(row.workspace_id) as workspace:
         forgotten = await erasure.reapply(workspace, means.control)
+        await remove_unnamed(workspace)
     await _done(means, row, Step.FORGOTTEN, {"forgotten": forgotten})
 
 

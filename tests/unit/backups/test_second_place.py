@@ -32,14 +32,13 @@ def _whole(shelf: Path) -> dict[str, bytes]:
             if not name.endswith(".partial") and not name.startswith(".")}
 
 
-def test_it_gets_what_is_new_and_loses_what_was_thinned_out(tmp_path: Path) -> None:
+def test_it_gets_what_is_new(tmp_path: Path) -> None:
     shelf, second = _shelf(tmp_path), tmp_path / "second"
     second.mkdir()
     (second / "of somebody else").write_text("stays")
     assert copy_to_second(shelf, str(second)) == 3
     assert copy_to_second(shelf, str(second)) == 0
     (shelf / "acme/workspace.db/epoch/segment-4").write_bytes(b"new")
-    (shelf / "acme/workspace.db/epoch/segment-2").unlink()
     assert copy_to_second(shelf, str(second)) == 1
     assert _tree(second) == {**_whole(shelf), "of somebody else": b"stays"}
 
@@ -102,10 +101,22 @@ def _rclone(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     called = folder / "called"
     program = folder / "bin" / "rclone"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\necho "$@" >> "{called}"\n{script}\n')
+    program.write_text(f'#!/bin/sh\necho "$@" >> "{called}"\ncat > "{called}.$1"\n{script}\n')
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     return called
+
+
+def test_rclone_compares_what_was_there_when_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces come every few seconds while it copies, and what tells of them changes."""
+    shelf = _shelf(tmp_path)
+    (shelf / "acme/workspace.db/state.json").write_text("{}")
+    called = _rclone(tmp_path, f'touch "{shelf}/acme/workspace.db/epoch/came-while-it-ran-$1"', monkeypatch)
+    copy_to_second(shelf, "rclone:box:chime")
+    pieces = ["acme/media/aa/file", "acme/workspace.db/epoch/base-1", "acme/workspace.db/epoch/segment-2"]
+    assert (tmp_path / "called.check").read_text().splitlines() == pieces
+    assert sorted((tmp_path / "called.copy").read_text().splitlines()) == [*pieces, "acme/workspace.db/state.json"]
+    assert all("--files-from -" in line and "clude" not in line for line in called.read_text().splitlines())
 
 
 def test_rclone_copies_and_then_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
