@@ -43,11 +43,16 @@ def _notes(paths: list[str]) -> list[str]:
 
 
 async def verify(config: Config, *, workspace: str | None, anchors: list[str]) -> dict[str, Any]:
-    """The trail of one workspace, or every trail there is. What the operator's anchor file holds is compared too."""
+    """The trail of one workspace, or every trail there is. What the operator's anchor file holds is compared too, and
+    it has to be there. Of checkpoints that somebody named, one at least has to be of these trails."""
     notes = _notes([*anchors, *([str(config.audit_anchor_file)] if _has_anchors(config) else [])])
     found: list[dict[str, Any]] = []
+    fault = ""
     clock = Clock()
     async with opened(config) as (control, registry):
+        if config.audit_anchor_file and not _has_anchors(config) and await audit.public_key(control):
+            fault = (f"CHIME_AUDIT_ANCHOR_FILE: {config.audit_anchor_file} is not there, although checkpoints were "
+                     "signed; the next one makes it anew")
         if not workspace:
             verdict = await audit.examine(audit.installation_trail(control), clock, anchors=notes)
             found.append({"trail": INSTALLATION, "name": INSTALLATION} | msgspec.structs.asdict(verdict))
@@ -58,10 +63,14 @@ async def verify(config: Config, *, workspace: str | None, anchors: list[str]) -
                 found.append({"trail": record.id, "name": record.name} | msgspec.structs.asdict(verdict))
             except ChimeError as error:  # one file that is away must not keep the others from being examined
                 found.append({"trail": record.id, "name": record.name, "ok": False, "rows": 0, "head": "",
-                              "first_bad": None, "proven": 0, "reason": str(error)})
+                              "first_bad": None, "proven": 0, "reason": str(error), "anchors": 0})
+    compared = sum(one["anchors"] for one in found)
+    if anchors and not compared and all(one["ok"] for one in found):
+        fault = fault or "none of the checkpoints that were kept elsewhere could be compared with these trails"
     bad = next((one for one in found if not one["ok"]), None)
-    return {"ok": bad is None, "rows": sum(one["rows"] for one in found), "head": found[0]["head"],
-            "first_bad": bad["first_bad"] if bad else None, "reason": bad["reason"] if bad else "", "trails": found}
+    return {"ok": bad is None and not fault, "rows": sum(one["rows"] for one in found), "head": found[0]["head"],
+            "first_bad": bad["first_bad"] if bad else None, "reason": bad["reason"] if bad else fault,
+            "anchors": compared, "fault": fault, "trails": found}
 
 
 def _has_anchors(config: Config) -> bool:
@@ -69,14 +78,16 @@ def _has_anchors(config: Config) -> bool:
 
 
 def as_text(told: dict[str, Any]) -> str:
-    """For people: a line for each trail."""
-    return "\n".join(_line(one) for one in told.get("trails", [told]))
+    """For people: a line for each trail, and one for what is wrong with what was kept elsewhere."""
+    fault = told.get("fault", "")
+    return "\n".join([*(_line(one) for one in told.get("trails", [told])), *([f"BAD  {fault}"] if fault else [])])
 
 
 def _line(one: dict[str, Any]) -> str:
     name, rows, proven = one.get("name") or one.get("origin"), one["rows"], one["proven"]
     if one["ok"]:
-        return f"ok   {name}: {rows} rows, {proven} of them under a signature, root {one['head']}"
+        return (f"ok   {name}: {rows} rows, {proven} of them under a signature, {one['anchors']} checkpoints kept "
+                f"elsewhere compared, root {one['head']}")
     where = f"first bad row {one['first_bad']}: " if one["first_bad"] else ""
     return f"BAD  {name}: {where}{one['reason']}; the first {proven} rows are what was signed"
 

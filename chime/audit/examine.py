@@ -22,10 +22,12 @@ Progress = Callable[[int, int], None]
 
 async def examine(trail: Trail, clock: Clock, *, anchors: Iterable[str] = (), is_earlier: bool = False,
                   progress: Progress = lambda done, total: None) -> Verdict:
-    """Read everything. `anchors` are signed notes that were kept elsewhere; those of other trails are left out.
+    """Read everything. `anchors` are signed notes that were kept elsewhere; those of other trails are left out. Which
+    are ours the trail's id says: what is signed can have been signed under another name since, which is a fault.
     `is_earlier`: a copy of some moment, of which what control.db knows to be signed since says nothing."""
     began = clock.monotonic()
-    statements, forged = await _statements(trail, anchors, is_earlier=is_earlier)
+    elsewhere = await _of_this_trail(trail, anchors)
+    statements, forged = await _statements(trail, elsewhere, is_earlier=is_earlier)
     wanted = {said.size for said in statements}
     size = await queries.size(trail.db)
     tree = await _begin(trail)
@@ -48,7 +50,9 @@ async def examine(trail: Trail, clock: Clock, *, anchors: Iterable[str] = (), is
     return Verdict(ok=verdict is None, rows=tree.size - begun, size=tree.size, head=tree.root().hex(),
                    proven=_proven(statements, roots), first_bad=verdict[0] if verdict else None,
                    reason=verdict[1] if verdict else "", checked_at=clock.real_now(),
-                   seconds=round(clock.monotonic() - began, 3))
+                   seconds=round(clock.monotonic() - began, 3),
+                   anchors=sum((said := signed_note.read(note)) is not None and said.size in roots
+                               for note in elsewhere))
 
 
 async def examine_copy(db: Db, workspace_id: str | None, control: Control, clock: Clock) -> Verdict:
@@ -69,8 +73,14 @@ async def _begin(trail: Trail) -> GrowingTree:
     return GrowingTree(await queries.tiles(trail.db, cut // TILE))
 
 
-async def _statements(trail: Trail, anchors: Iterable[str], *, is_earlier: bool
-                      ) -> tuple[list[Statement], str]:
+async def _of_this_trail(trail: Trail, anchors: Iterable[str]) -> list[str]:
+    """By the name it has now, which may be one of another server, or by its id under any host."""
+    name, ending = await origin(trail), f"/audit/{trail.name}"
+    return [note for note in anchors if (said := signed_note.read(note)) is not None
+            and (said.origin == name or said.origin.endswith(ending))]
+
+
+async def _statements(trail: Trail, elsewhere: list[str], *, is_earlier: bool) -> tuple[list[Statement], str]:
     """What was signed of this trail, the smallest first; and what is wrong with a note that should be ours."""
     name, public = await origin(trail), await public_key(trail.control)
     ours = [checkpoint.note for checkpoint in await queries.checkpoints(trail.db)]
@@ -78,19 +88,23 @@ async def _statements(trail: Trail, anchors: Iterable[str], *, is_earlier: bool
     if away is not None and not (is_earlier and away.size > await queries.size(trail.db)):
         ours.append(away.note)
     found, forged = [], ""
-    elsewhere = [note for note in anchors if (said := signed_note.read(note)) is not None and said.origin == name]
     for note in (*ours, *elsewhere):
         said = signed_note.read(note)
         if said is None or public is None or not signed_note.is_signed(note, public):
             forged = forged or "a checkpoint does not carry our signature"
-        else:
-            found.append(said)
+            continue
+        if said.origin != name:
+            forged = forged or f"a checkpoint of this trail has another name: {said.origin}"
+        found.append(said)
     return sorted(found, key=lambda said: said.size), forged
 
 
 def _proven(statements: list[Statement], roots: dict[int, bytes]) -> int:
-    """Up to where signatures stand for the rows as they are: one that holds stands for everything before it too."""
-    return max((said.size for said in statements if roots.get(said.size) == said.root), default=0)
+    """Up to where signatures stand for the rows as they are: one that holds stands for everything before it too. Where
+    two stories were signed, neither stands from there on."""
+    end = min((said.size for said in statements if roots.get(said.size, said.root) != said.root), default=None)
+    return max((said.size for said in statements if roots.get(said.size) == said.root
+                and (end is None or said.size < end)), default=0)
 
 
 def _judged(statements: list[Statement], roots: dict[int, bytes], tree: GrowingTree, bad: str, *, is_row: bool

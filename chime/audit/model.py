@@ -75,7 +75,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What an examination found. `rows` are those there, `size` those that ever were; `head` is the root over all of
     them. `proven` is how many a signature stands for; `first_bad` the first row that is not what it was: the row
-    that betrays itself, else the first one after the last checkpoint that still holds."""
+    that betrays itself, else the first one after the last checkpoint that still holds. `anchors`: how many checkpoints
+    that were kept elsewhere were compared with the rows."""
 
     ok: bool
     rows: int
@@ -86,6 +87,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     checked_at: int = 0
     seconds: float = 0.0
+    anchors: int = 0
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@
 KEY is the public key of the installation (what the audit page shows, or its base64 alone). Without one the signatures
 are checked against the key in the file, which shows that the file is whole, not whose it is. An anchor is a checkpoint
 that was kept elsewhere: a file with one signed note, or the lines of CHIME_AUDIT_ANCHOR_FILE. Everything before the
-newest anchor is what it was then, or this says so.
+newest anchor is what it was then, or this says so; `anchors` is how many were compared with the rows. A key with a name
+is of the trail of that name alone, and when anchors are given, one of them has to be of this trail.
 
 Each row's hash is SHA-256 over a zero byte and the row as RFC 8785 JSON; the hashes are the leaves of an RFC 6962
 Merkle tree; its root is signed with Ed25519 (RFC 8032) as a C2SP checkpoint. It shares no code with the program it
@@ -32,6 +33,7 @@ HASHED_BEFORE = ("at", "actor_kind", "actor_id", "actor_name", "action", "object
 FORMAT = "chime-audit/1"
 WRITTEN = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 NOT_LINKED = "a row does not follow the one before"
+NAMED_KEY = re.compile(r"(\S+)\+[0-9a-f]{8}\+(\S+)")
 # Edwards25519: p, d, and the base point.
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -108,9 +110,9 @@ def is_signature(public: bytes, message: bytes, signature: bytes) -> bool:
 
 def key_of(text: str) -> bytes:
     """The 32 bytes of a verifier key (`name+id+base64`), or of base64 alone."""
-    named = re.fullmatch(r"\S+\+[0-9a-f]{8}\+(\S+)", text.strip())
+    named = NAMED_KEY.fullmatch(text.strip())
     try:
-        data = base64.b64decode(named[1] if named else text.strip(), validate=True)
+        data = base64.b64decode(named[2] if named else text.strip(), validate=True)
     except ValueError as error:
         raise NoExport(f"the key cannot be read: {error}") from error
     data = data[1:] if len(data) == 33 and data[0] == 1 else data
@@ -122,6 +124,11 @@ def key_of(text: str) -> bytes:
 def note_of(text: str) -> Note:
     origin, size, root = text.split("\n")[:3]
     return Note(origin, int(size), base64.b64decode(root, validate=True), text)
+
+
+def trail_of(origin: str) -> str:
+    """The trail's own id, whatever the host was called."""
+    return origin.rpartition("/audit/")[2]
 
 
 def is_signed(note: Note, public: bytes) -> bool:
@@ -211,23 +218,41 @@ def _checked(entries: Iterator[dict[str, Any]], key: str, anchors: list[str]) ->
     if head.get("format") != FORMAT:
         raise NoExport("the first line does not say that this is an audit trail of Chime")
     public, whole, row = key_of(key or head["key"]), bool(head["whole"]), next(entries, None)
-    kept = [note for note in map(note_of, anchors) if note.origin == head["origin"]]
-    notes = []
+    # Under another host it is of this trail all the same, and then a fault: a trail keeps the name it was signed with.
+    kept = [note for note in map(note_of, anchors) if trail_of(note.origin) == trail_of(head["origin"])]
+    notes: list[Note] = []
     while row is not None and "checkpoint" in row:
         notes.append(note_of(row["checkpoint"]))
         row = next(entries, None)
     told = {"origin": head["origin"], "whole": whole, "key_given": bool(key)}
     rows = entries if row is None else chain([row], entries)
-    forged = next((f"the checkpoint of {note.size} rows is not signed by this key" for note in (*notes[-1:], *kept)
-                   if note.origin != head["origin"] or not is_signed(note, public)), "")
+    forged = _forged(head, key or head["key"], public, notes[-1:], kept, is_anchored=bool(anchors))
     if whole:
-        return told | _whole(rows, head, notes + kept, public, forged)
-    return told | _choice(rows, notes[-1] if notes and not forged else None, forged or "nothing is signed")
+        return told | _whole(rows, head, notes, kept, public, forged)
+    return told | {"anchors": 0} | _choice(rows, notes[-1] if notes and not forged else None,
+                                           forged or "nothing is signed")
 
 
-def _whole(rows: Iterable[dict[str, Any]], head: dict[str, Any], notes: list[Note], public: bytes, forged: str
-           ) -> dict[str, Any]:
+def _forged(head: dict[str, Any], key: str, public: bytes, newest: list[Note], kept: list[Note], *, is_anchored: bool
+            ) -> str:
+    """What is wrong with the name, or with a note that should be of this name and key."""
+    name = NAMED_KEY.fullmatch(key.strip())
+    if name and name[1] != head["origin"]:
+        return f"the key is that of {name[1]}"
+    if is_anchored and not kept:
+        return "no checkpoint that was kept elsewhere is of this trail"
+    for note in (*newest, *kept):
+        if note.origin != head["origin"]:
+            return f"the checkpoint of {note.size} rows has another name: {note.origin}"
+        if not is_signed(note, public):
+            return f"the checkpoint of {note.size} rows is not signed by this key"
+    return ""
+
+
+def _whole(rows: Iterable[dict[str, Any]], head: dict[str, Any], notes: list[Note], kept: list[Note], public: bytes,
+           forged: str) -> dict[str, Any]:
     """All rows: the chain, and the tree at each size that was signed."""
+    notes = notes + kept
     peaks = [(int(level), bytes.fromhex(peak)) for level, peak in head["peaks"]]
     size = cut = int(head["cut_to"])
     wanted, roots, count, bad = {note.size for note in notes}, {cut: root_of(peaks)}, 0, ""
@@ -241,8 +266,10 @@ def _whole(rows: Iterable[dict[str, Any]], head: dict[str, Any], notes: list[Not
             if size in wanted:
                 roots[size] = root_of(peaks)
     holding = sorted((note for note in notes if roots.get(note.size) == note.root), key=lambda note: -note.size)
-    proven = next((note.size for note in holding if is_signed(note, public)), 0)
     changed = sorted(note.size for note in notes if note.size in roots and roots[note.size] != note.root)
+    # Where two stories were signed, neither stands from there on.
+    end = changed[0] if changed else size + 1
+    proven = next((note.size for note in holding if note.size < end and is_signed(note, public)), 0)
     newest = max((note.size for note in notes), default=0)
     first, reason = None, forged
     if changed:
@@ -254,7 +281,7 @@ def _whole(rows: Iterable[dict[str, Any]], head: dict[str, Any], notes: list[Not
     elif proven < size or not holding:
         first, reason = proven + 1, reason or "no signature stands for the last rows"
     return {"ok": not reason, "rows": count, "head": root_of(peaks).hex(), "first_bad": first, "proven": proven,
-            "reason": reason}
+            "reason": reason, "anchors": sum(note.size in roots for note in kept)}
 
 
 def _choice(rows: Iterable[dict[str, Any]], signed: Note | None, forged: str) -> dict[str, Any]:

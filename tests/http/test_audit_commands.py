@@ -85,7 +85,7 @@ def test_export_and_verify_on_another_machine(chime: Say, data: Path, tmp_path: 
 def test_the_verifier_takes_nothing_but_an_export(chime: Say, data: Path, tmp_path: Path) -> None:
     chime(data, "verifier", str(tmp_path / "verifier.py"))
     assert (tmp_path / "verifier.py").read_text("utf-8") == chime(data, "verifier")
-    assert len((tmp_path / "verifier.py").read_text("utf-8").splitlines()) < 300
+    assert len((tmp_path / "verifier.py").read_text("utf-8").splitlines()) < 330
     head = '{"format":"chime-audit/1","origin":"a","key":"' + base64.b64encode(bytes(32)).decode() + '"'
     for text in ("", "{}", "[]", "null", "\x00", "{", head + "}", head + ',"whole":true,"peaks":7,"cut_to":0}',
                  head + ',"whole":true,"peaks":[],"cut_to":0}\n[]', head + ',"whole":true,"peaks":[],"cut_to":0}\n{}'):
@@ -115,6 +115,20 @@ def test_verify_in_place_knows_every_trail_and_what_is_kept_elsewhere(chime: Say
     assert "BAD  Acme: first bad row" in chime(data, "verify", status=1)
     said = chime(data, "verify", "--workspace", "nobody", status=1)
     assert "there is no workspace" in said and "Traceback" not in said
+
+
+def test_what_was_kept_elsewhere_has_to_be_there(chime: Say, data: Path, tmp_path: Path) -> None:
+    assert json.loads(chime(data, "verify", "--json"))["ok"], "nothing was signed yet"
+    chime(data, "export", "--workspace", "Acme", "--out", str(tmp_path / "a.jsonl"))
+    told = json.loads(chime(data, "verify", "--json"))
+    assert told["anchors"] == 1 and "1 checkpoints kept elsewhere compared" in chime(data, "verify")
+    kept = (tmp_path / "anchors.jsonl").rename(tmp_path / "kept.jsonl")
+    assert "BAD  CHIME_AUDIT_ANCHOR_FILE" in chime(data, "verify", status=1)
+    told = json.loads(chime(data, "verify", "--json", status=1))
+    assert not told["ok"] and told["first_bad"] is None and str(tmp_path) in told["reason"]
+    shutil.copy(kept, tmp_path / "anchors.jsonl")
+    said = chime(data, "verify", "--workspace", "Globex", "--anchor", str(kept), status=1)
+    assert "none of the checkpoints" in said and "ok   Globex" in said
 
 
 def test_a_break_is_accepted_with_a_reason(chime: Say, data: Path) -> None:

@@ -4,7 +4,9 @@ row."""
 
 from __future__ import annotations
 
+import base64
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from chime import audit
 from chime.audit import queries, verifier
+from chime.audit.trail import signing_key
 from chime.clock import Clock
 from chime.security import signed_note
 from chime.security.audit_hash import COLUMNS, leaf_of
@@ -145,7 +148,7 @@ async def attack(files: Files, anchor: str, public: bytes, chance: random.Random
         told = [(found[0].ok, found[0].first_bad, found[0].proven)]
         if offline:
             # The auditor has the key from elsewhere: that in the file may be the intruder's.
-            checked = verifier.check(await there.lines(), key=_key(public), anchors=[anchor])
+            checked = verifier.check(await there.lines(), key=_key(said.origin, public), anchors=[anchor])
             told.append((checked["ok"], checked["first_bad"], checked["proven"]))
     for ok, named, proven in told:
         what = f"{change.__name__} at row {first}: named {named}, proven {proven}"
@@ -155,8 +158,8 @@ async def attack(files: Files, anchor: str, public: bytes, chance: random.Random
             assert named == first or named == proven + 1, what
 
 
-def _key(public: bytes) -> str:
-    return signed_note.verifier_key("chime.example.com/audit/x", public)
+def _key(origin: str, public: bytes) -> str:
+    return signed_note.verifier_key(origin, public)
 
 
 async def run(installation: Path, folder: Path, count: int, seed: int) -> None:
@@ -178,6 +181,63 @@ async def run(installation: Path, folder: Path, count: int, seed: int) -> None:
 
 async def test_every_change_before_the_last_anchor_is_found(installation: Path, tmp_path: Path) -> None:
     await run(installation, tmp_path / "data", FEW, seed=4)
+
+
+async def signed_anew(there: Intruder, files: Files, name: str) -> None:
+    """Another story up to the end, its checkpoints signed with the installation's own key under this name."""
+    rows = there.rows()
+    rows[3][COLUMNS_AT["actor_name"]] = "Somebody else"
+    hashed_anew(rows, 0)
+    there.put(rows)
+    tree = GrowingTree([])
+    for row in rows:
+        tree.add(leaf_of(row[COLUMNS_AT["form"]], row[-1]))
+    there.sql("DELETE FROM audit_checkpoint")
+    there.sql("DELETE FROM audit_tile")
+    statement = signed_note.Statement(origin=name, size=tree.size, root=tree.root(), time="2026-11-22T00:00:00.000Z")
+    there.sql("INSERT INTO audit_checkpoint (size, at, note) VALUES (?, 1, ?)",
+              (tree.size, signed_note.sign(await signing_key(files.control), statement)))
+    async with files.control.ingest("test") as tx:
+        await tx.execute("DELETE FROM audit_anchor")
+
+
+@pytest.mark.parametrize("name", ["chime.example.com/audit/{id}x", "other.example.com/audit/{id}", "{id}"])
+async def test_a_trail_signed_anew_under_another_name_is_found(installation: Path, tmp_path: Path, name: str) -> None:
+    """Whoever owns the machine has the key that signs; the checkpoint that the auditor kept is of the old name."""
+    async with files_of(installation, tmp_path / "data") as files:
+        await write_rows(files.workspace, 30)
+        kept = await audit.sign(files.trail)
+        said, public = signed_note.read(kept.note), await audit.public_key(files.control)
+        assert said is not None and public is not None
+        honest = await audit.examine(files.trail, Clock(), anchors=[kept.note])
+        assert honest.ok and honest.anchors == 1
+        with intruder(files) as there:
+            assert verifier.check(await there.lines(), key=_key(said.origin, public), anchors=[kept.note])["ok"]
+            await signed_anew(there, files, name.format(id=files.workspace.id))
+            live = await audit.examine(there.trail, Clock(), anchors=[kept.note])
+            assert not live.ok and (live.anchors == 1 or "another name" in live.reason), live
+            lines = await there.lines()
+        bare = base64.b64encode(public).decode()
+        named = _key(said.origin, public)
+        for key, anchors in ((bare, [kept.note]), (named, []), (named, [kept.note])):
+            told = verifier.check(lines, key=key, anchors=anchors)
+            assert not told["ok"] and re.search("elsewhere|rows from 1 to|the key is", told["reason"]), told
+            assert told["proven"] == 0 or told["anchors"] == 0
+
+
+async def test_it_says_how_many_checkpoints_were_compared(installation: Path, tmp_path: Path) -> None:
+    async with files_of(installation, tmp_path / "data") as files:
+        await write_rows(files.workspace, 10)
+        of_another = await audit.sign(audit.installation_trail(files.control))
+        first = await audit.sign(files.trail)
+        second = await audit.sign(files.trail)
+        with intruder(files) as there:
+            lines = await there.lines()
+        for anchors, count in (([], 0), ([first.note], 1), ([first.note, second.note, of_another.note], 2)):
+            assert verifier.check(lines, anchors=anchors)["anchors"] == count
+            assert (await audit.examine(files.trail, Clock(), anchors=anchors)).anchors == count
+        told = verifier.check(lines, anchors=[of_another.note])
+        assert not told["ok"] and "elsewhere" in told["reason"]
 
 
 @pytest.mark.nightly
