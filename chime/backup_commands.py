@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from chime.clock import Clock, from_rfc3339
 from chime.config import Config
 from chime.errors import Conflict, Invalid, NotFound, StartRefused
 from chime.restores import Copy, Restore, Restorer, trial_checks
-from chime.restores.box import BoxItem, go_live, read_master, restore_box
+from chime.restores.box import BoxItem, go_live, read_master, restore_box, service_key
 from chime.security.permissions import OPERATOR
 from chime.setup import keys_of, named_workspace, opened
 from chime.web.language import zone
@@ -187,19 +187,35 @@ async def box_restored(config: Config, source: Path, key_path: Path, tell: Tell,
                        ) -> list[BoxItem]:
     """A whole installation from a folder of backups, as it was last or at a moment (without a zone: UTC). The master
     key is put where it is looked for, unless it is configured. Raises StartRefused, Invalid."""
+    from chime.serve import only_one
+
     moment = _moment(at, "UTC") if at else None
     key = read_master(key_path)
     masters: Sequence[bytes] = (key,)
     if config.master_key is not None and config.master_key != key:
-        raise StartRefused("CHIME_MASTER_KEY is set to another key than the one in the file; set it to that one, "
-                           "or unset it")
+        raise StartRefused(_another_key(config))
     kept = key_file(config.data_dir)
     if config.master_key is None and kept.exists() and read_master(kept) != key:
         raise StartRefused(f"{kept} holds another master key; move it away first")
-    found = await restore_box(config.data_dir, source, masters, tell, at=moment)
+    with ExitStack() as stack:
+        if (config.data_dir / ".lock").exists():  # a service that waits to be set up would go on in the folder it has
+            stack.enter_context(only_one(config.data_dir))
+        found = await restore_box(config.data_dir, source, masters, tell, at=moment)
     if config.master_key is None and not kept.exists():
         make_master_key(kept, key)
+    if config.master_key is None and (wanted := service_key(config.data_dir)):
+        tell(f"The service reads its key elsewhere; as root, before it starts: install -m 600 {kept} {wanted} && "
+             f"rm {kept}")
     return found
+
+
+def _another_key(config: Config) -> str:
+    wanted = service_key(config.data_dir)
+    if wanted is None or not wanted.exists():
+        return "CHIME_MASTER_KEY is set to another key than the one in the file; set it to that one, or unset it"
+    return (f"{wanted} (or CHIME_MASTER_KEY) holds another key than the file: the one that the package made for a new "
+            f"installation. As root: systemctl stop chime.service && mv {wanted} {wanted}.unused; then give this "
+            "command again, which says where the key goes")
 
 
 async def gone_live(config: Config, workspace: str | None) -> list[str]:

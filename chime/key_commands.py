@@ -18,6 +18,7 @@ from chime.config import Config
 from chime.db.rekey import InUse
 from chime.errors import Conflict, StartRefused
 from chime.ids import Ids
+from chime.restores.box import read_master, service_key
 from chime.security.permissions import OPERATOR
 from chime.setup import keys_of, named_workspace, opened
 from chime.workspaces import Control, Registry
@@ -38,7 +39,8 @@ async def status(config: Config) -> KeyStatus:
 
 
 async def rotate_workspace(config: Config, workspace: str, purposes: Sequence[str], tell: Tell) -> KeyStatus:
-    """New keys for a workspace. One that is under way is gone on with. Raises NotFound, Conflict."""
+    """New keys for a workspace. One that is under way is gone on with. Raises StartRefused, NotFound, Conflict."""
+    _will_start_again(config)
     async with opened(config) as (control, _):
         record = await named_workspace(control, workspace)
         found = await key_status(control, now=Clock().now())
@@ -53,6 +55,7 @@ async def rotate_workspace(config: Config, workspace: str, purposes: Sequence[st
 
 async def rotate_installation(config: Config, tell: Tell, *, master: bool) -> KeyStatus:
     """New keys for the installation itself; with `master` for another master key. Raises StartRefused, Conflict."""
+    _will_start_again(config)
     where = _new_master(config) if master else None
     deadline = Clock().monotonic() + LONGEST_WAIT
     while True:
@@ -60,8 +63,8 @@ async def rotate_installation(config: Config, tell: Tell, *, master: bool) -> Ke
             with alone(config.data_dir):
                 keys = keys_of(config)
                 if master and keys.primary_id == keys.master_key_id and not keys.is_moving:
-                    raise Conflict(f"the master key {keys.master_key_id} is in use already; to replace it, set "
-                                   "CHIME_MASTER_KEY to a new one and CHIME_MASTER_KEY_PREVIOUS to this one")
+                    raise Conflict(f"the master key {keys.master_key_id} is in use already; to replace it, "
+                                   f"{_how_to_replace(config)}")
                 if not keys.is_moving or keys.wants_new_master:
                     keys.begin(Ids(), Clock().now())
                 break
@@ -76,13 +79,33 @@ def _new_master(config: Config) -> Path | None:
     """Where the new key is when nobody configured one: made beside the one until now."""
     if config.master_key is not None:
         if config.master_key_previous is None:
-            raise StartRefused("set CHIME_MASTER_KEY to the new key (make one with `openssl rand -base64 32`) and "
-                               "CHIME_MASTER_KEY_PREVIOUS to the one until now")
+            raise StartRefused(f"to replace the master key, {_how_to_replace(config)}")
         return None
     coming = coming_key_file(config.data_dir)
     if not coming.exists() and key_file(config.data_dir).exists():
         make_master_key(coming, Ids().random(32))
     return coming if coming.exists() else None
+
+
+def _how_to_replace(config: Config) -> str:
+    kept = service_key(config.data_dir)
+    if kept is None:
+        return ("set CHIME_MASTER_KEY to the new key (make one with `openssl rand -base64 32`) and "
+                "CHIME_MASTER_KEY_PREVIOUS to the one until now, and the new one to where Chime gets it at its start")
+    return (f"as root: cp -p {kept} {kept}.previous && openssl rand -base64 32 > {kept}; then give this command "
+            f"again, before the service starts anew; when it is done: rm {kept}.previous")
+
+
+def _will_start_again(config: Config) -> None:
+    """What the last step leaves is opened by one master key: the service must find that one when it starts. Raises
+    StartRefused."""
+    kept = service_key(config.data_dir)
+    if kept is None or config.master_key is None or not kept.exists():
+        return
+    if read_master(kept) != config.master_key:
+        raise StartRefused(f"CHIME_MASTER_KEY is another key than the one in {kept}, and the service could not start "
+                           f"again: unset it and CHIME_MASTER_KEY_PREVIOUS. To replace the master key, "
+                           f"{_how_to_replace(config)}")
 
 
 async def _moved(config: Config, tell: Tell) -> KeyStatus:

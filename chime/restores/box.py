@@ -33,6 +33,11 @@ from chime.workspaces.registry import workspace_folder
 
 REASON = "It was put back from a backup; whoever runs this server says when it goes on."
 _ENDING = ".restoring"
+# What the service of a fresh package leaves in its folder while it waits for somebody to set it up.
+_FIRST_RUN = frozenset({".lock", "first-run"})
+# The package's service reads its key here, at each start; the one that is to be replaced is read by commands alone.
+SERVICE_DATA = Path("/var/lib/chime")
+SERVICE_KEY = Path("/etc/chime/master.key")
 Tell = Callable[[str], None]
 
 
@@ -44,6 +49,11 @@ class BoxItem(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int | None
     held: int
     trouble: str = ""
+
+
+def service_key(data_dir: Path) -> Path | None:
+    """Where the service that the package set up reads its master key; None for any other installation."""
+    return SERVICE_KEY if data_dir == SERVICE_DATA and SERVICE_KEY.parent.is_dir() else None
 
 
 def read_master(path: Path) -> bytes:
@@ -81,12 +91,14 @@ async def restore_box(data_dir: Path, source: Path, masters: Sequence[bytes], te
 def _must_be_free(data_dir: Path) -> None:
     if (data_dir / "control.db").exists():
         raise StartRefused(f"{data_dir} holds an installation already; choose another folder with --data")
-    if data_dir.exists() and any(data_dir.iterdir()):
+    if data_dir.exists() and not {path.name for path in data_dir.iterdir()} <= _FIRST_RUN:
         raise StartRefused(f"{data_dir} is not empty; choose another folder with --data")
 
 
 def _into_place(coming: Path, data_dir: Path) -> None:
     if data_dir.exists():
+        for name in _FIRST_RUN:
+            (data_dir / name).unlink(missing_ok=True)
         data_dir.rmdir()
     coming.rename(data_dir)
     flush_names(data_dir.parent)
