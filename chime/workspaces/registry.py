@@ -48,7 +48,7 @@ class Registry:
         self.space = space or Space(data_dir, reserve=0)
         self._open: OrderedDict[str, Workspace] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
-        self._under_maintenance: dict[str, tuple[float, MigrationFailed]] = {}
+        self._under_maintenance: dict[str, tuple[float, str | None]] = {}
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="journal")
         self.on_commit: OnCommit = lambda workspace_id, committed: None
         self.on_open: Callable[[Workspace], None] = lambda workspace: None
@@ -116,16 +116,17 @@ class Registry:
 
     async def _bring_up_to_date(self, workspace_id: str, folder: Path, keys: WorkspaceKeys) -> None:
         """Raises MigrationFailed: this workspace alone is under maintenance, and is looked at again in a minute."""
-        since, failed = self._under_maintenance.get(workspace_id, (0.0, None))
-        if failed is not None and self._clock.monotonic() - since < LEFT_ALONE:
-            raise MigrationFailed(str(failed))  # anew: one that is raised again keeps every frame it went through
+        since, because = self._under_maintenance.get(workspace_id, (0.0, None))
+        if because is not None and self._clock.monotonic() - since < LEFT_ALONE:
+            # Only the words are kept: an error that is raised again keeps every frame it went through.
+            raise MigrationFailed(because)
         try:
             await asyncio.to_thread(migrate, folder / "workspace.db", keys.workspace_file, Kind.WORKSPACE)
             await asyncio.to_thread(migrate, folder / "journal.db", keys.journal_file, Kind.JOURNAL)
         except (MigrationFailed, StartRefused) as error:
             _log.error("workspace.not_migrated", error, workspace_id=workspace_id)
-            self._under_maintenance[workspace_id] = (self._clock.monotonic(), MigrationFailed(str(error)))
-            raise self._under_maintenance[workspace_id][1] from error
+            self._under_maintenance[workspace_id] = (self._clock.monotonic(), str(error))
+            raise MigrationFailed(str(error)) from error
         self._under_maintenance.pop(workspace_id, None)
 
     async def _past_what_was_applied(self, workspace_id: str, db: DatabaseFile, journal_db: DatabaseFile) -> None:

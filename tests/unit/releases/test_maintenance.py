@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,27 @@ async def test_one_waits_and_the_others_are_open(tmp_path: Path, monkeypatch: py
         assert len(tried) == 1, "nobody waits for the same failure again and again"
         async with registry.use(good) as workspace:
             assert await workspace.db.value("SELECT 1") == 1
+
+
+async def test_whoever_is_refused_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that is raised again and again keeps every frame it went through, and each holds a webhook's body."""
+    config = await installed(tmp_path)
+
+    def refuses(path: Path, *rest: Any) -> int:
+        raise MigrationFailed("workspace.db could not be brought up to date and is as it was (X)")
+
+    monkeypatch.setattr(registries, "migrate", refuses)
+    async with opened(config) as (control, registry):
+        (record,) = await control.workspaces()
+        told = []
+        for _ in range(4):
+            with pytest.raises(MigrationFailed, match="as it was") as refused:
+                async with registry.use(record.id):
+                    raise AssertionError("it was opened")
+            told.append(refused.value)
+        assert len({id(error) for error in told}) == len(told), "each has its own"
+        assert len({len(list(traceback.walk_tb(error.__traceback__))) for error in told[1:]}) == 1, "none grows"
+        assert not any(isinstance(kept, BaseException) for one in registry._under_maintenance.values() for kept in one)
 
 
 async def test_a_workspace_of_a_newer_release_waits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
