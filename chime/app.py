@@ -334,28 +334,28 @@ async def _running(services: Services, simulator: Simulator | None, app: Litesta
     async with AsyncExitStack() as stack:
         if simulator is not None:
             await stack.enter_async_context(simulator.running())
-        services.supervisor.run("templates", services.pages.compile_all)
+        control, registry, clock, run = services.control, services.registry, services.clock, services.supervisor.run
+        run("templates", services.pages.compile_all)
         services.queue.start()
-        services.supervisor.run("sweep", services.queue.watch)
-        services.registry.space.look()
-        services.supervisor.run("disk space", services.registry.space.watch)
-        services.supervisor.run("sessions", session_watch.watch(services))
-        services.supervisor.run("presence", presence.watch(services))
-        services.supervisor.run("mail", services.mailer.run)
-        services.supervisor.run("usage", lambda: watch_usage(services))
-        services.supervisor.run("support access", app.state.support.run)
-        services.supervisor.run("self-checks", app.state.trust.run)
-        services.supervisor.run("doctor", app.state.doctor.run)
-        services.supervisor.run("audit trail of the installation", audit.watch_installation(
-            services.control, services.clock, services.mailer, services.denials.flush))
-        services.supervisor.run("keys", Rotator(services.control, services.registry, services.clock,
-                                                services.ids).watch)
-        services.supervisor.run("backups", app.state.backups.run)
-        services.supervisor.run("closed workspaces", Closing(
-            services.control, services.registry, services.clock, services.hub.end_streams_in).watch)
-        services.supervisor.run("practice", app.state.practice.run)
-        services.supervisor.run("restores", restorer(services, apply).watch)
-        services.supervisor.run("first sweep", _first_sweep(services))
+        run("sweep", services.queue.watch)
+        registry.space.look()
+        run("disk space", registry.space.watch)
+        run("sessions", session_watch.watch(services))
+        run("presence", presence.watch(services))
+        run("mail", services.mailer.run)
+        run("usage", lambda: watch_usage(services))
+        run("support access", app.state.support.run)
+        run("self-checks", app.state.trust.run)
+        run("doctor", app.state.doctor.run)
+        run("audit trail of the installation", audit.watch_installation(
+            control, clock, services.mailer, services.denials.flush))
+        run("keys", Rotator(control, registry, clock, services.ids).watch)
+        run("parked deliveries", inbound.forgetting(services))
+        run("backups", app.state.backups.run)
+        run("closed workspaces", Closing(control, registry, clock, services.hub.end_streams_in).watch)
+        run("practice", app.state.practice.run)
+        run("restores", restorer(services, apply).watch)
+        run("first sweep", _first_sweep(services))
         try:
             yield
         finally:

@@ -14,12 +14,12 @@ from chime.clock import Clock, from_rfc3339
 from chime.config import Config
 from chime.errors import Conflict, Invalid, NotFound, StartRefused
 from chime.restores import Copy, Restore, Restorer, trial_checks
-from chime.restores.box import BoxItem, go_live, read_master, restore_box, service_key
+from chime.restores.box import BoxItem, go_live, read_master, restore_box
 from chime.security.permissions import OPERATOR
 from chime.setup import keys_of, named_workspace, opened
 from chime.web.language import zone
 from chime.workspaces import Control, find_masters
-from chime.workspaces.keys import key_file, make_master_key
+from chime.workspaces.keys import key_file, make_master_key, service_key_file
 
 LOOK_EVERY = 0.3
 LONGEST_WAIT = 3600.0
@@ -203,14 +203,14 @@ async def box_restored(config: Config, source: Path, key_path: Path, tell: Tell,
         found = await restore_box(config.data_dir, source, masters, tell, at=moment)
     if config.master_key is None and not kept.exists():
         make_master_key(kept, key)
-    if config.master_key is None and (wanted := service_key(config.data_dir)):
+    if config.master_key is None and (wanted := service_key_file(config.data_dir)):
         tell(f"The service reads its key elsewhere; as root, before it starts: install -m 600 {kept} {wanted} && "
              f"rm {kept}")
     return found
 
 
 def _another_key(config: Config) -> str:
-    wanted = service_key(config.data_dir)
+    wanted = service_key_file(config.data_dir)
     if wanted is None or not wanted.exists():
         return "CHIME_MASTER_KEY is set to another key than the one in the file; set it to that one, or unset it"
     return (f"{wanted} (or CHIME_MASTER_KEY) holds another key than the file: the one that the package made for a new "

@@ -18,12 +18,12 @@ from chime.config import Config
 from chime.db.rekey import InUse
 from chime.errors import Conflict, StartRefused
 from chime.ids import Ids
-from chime.restores.box import read_master, service_key
+from chime.restores.box import read_master
 from chime.security.permissions import OPERATOR
 from chime.setup import keys_of, named_workspace, opened
 from chime.workspaces import Control, Registry
 from chime.workspaces.key_status import KeyStatus, WorkspaceKeyStatus, key_status
-from chime.workspaces.keys import Purpose, coming_key_file, key_file, make_master_key
+from chime.workspaces.keys import Purpose, coming_key_file, key_file, make_master_key, service_key_file
 from chime.workspaces.presence import alone
 from chime.workspaces.rotation import Rotator, ask, finish_installation
 
@@ -88,7 +88,7 @@ def _new_master(config: Config) -> Path | None:
 
 
 def _how_to_replace(config: Config) -> str:
-    kept = service_key(config.data_dir)
+    kept = service_key_file(config.data_dir)
     if kept is None:
         return ("set CHIME_MASTER_KEY to the new key (make one with `openssl rand -base64 32`) and "
                 "CHIME_MASTER_KEY_PREVIOUS to the one until now, and the new one to where Chime gets it at its start")
@@ -99,7 +99,7 @@ def _how_to_replace(config: Config) -> str:
 def _will_start_again(config: Config) -> None:
     """What the last step leaves is opened by one master key: the service must find that one when it starts. Raises
     StartRefused."""
-    kept = service_key(config.data_dir)
+    kept = service_key_file(config.data_dir)
     if kept is None or config.master_key is None or not kept.exists():
         return
     if read_master(kept) != config.master_key:

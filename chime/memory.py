@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import gc
 import resource
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from chime.config import Config
@@ -54,14 +55,18 @@ def keep_memory_together() -> None:
         mallopt(_M_MMAP_THRESHOLD, LARGE)
 
 
-async def give_back_memory() -> None:
-    """For ever: what the hour's backup, a large page or a burst needed goes back to the machine. glibc keeps what lies
-    between pieces in use, so that a process which needs no more is a megabyte larger after each such hour; and what
-    only the collector finds would lie there for an hour. Ten to twenty milliseconds of the loop for that and as many of
-    a thread, hence not more often."""
-    with suppress(OSError, AttributeError):
-        trim = ctypes.CDLL(None).malloc_trim
-        while True:
-            await asyncio.sleep(GIVEN_BACK_EVERY)
-            gc.collect()
-            await asyncio.to_thread(trim, 0)
+async def give_back_memory(spare: Callable[[], Awaitable[None]]) -> None:
+    """For ever: what is not needed lately (`spare` lets go of it), what the hour's backup, a large page or a burst
+    needed goes back to the machine. glibc keeps what lies between pieces in use, so that a process which needs no more
+    is a megabyte larger after each such hour; and what only the collector finds would lie there for an hour. Ten to
+    twenty milliseconds of the loop for that and as many of a thread, hence not more often."""
+    while True:
+        await asyncio.sleep(GIVEN_BACK_EVERY)
+        await spare()
+        gc.collect()
+        await asyncio.to_thread(_trim)
+
+
+def _trim() -> None:
+    with suppress(OSError, AttributeError):  # another C library gives back as it likes
+        ctypes.CDLL(None).malloc_trim(0)

@@ -132,7 +132,7 @@ async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: Make
             _log.info("serve.ready", address=address_of(sock))
             notify(config, "READY=1")
             beside = [asyncio.create_task(_watchdog(config, lambda: storage_answers(services))),
-                      asyncio.create_task(give_back_memory())]
+                      asyncio.create_task(give_back_memory(services.registry.forget_pages))]
             if started is not None:
                 await started(services)
             await serving

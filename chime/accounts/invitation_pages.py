@@ -23,7 +23,7 @@ from chime.db import Db
 from chime.errors import ChimeError, Forbidden, Invalid, NotFound, Sentence
 from chime.security import limits
 from chime.security.permissions import Actor, Permission, Reach
-from chime.web.forms import form_fields, form_lists
+from chime.web.forms import LARGEST_OF_STRANGERS, form_fields, form_lists
 from chime.web.here import Here
 from chime.web.identity import Identity
 from chime.web.permission_words import ROLES
@@ -129,7 +129,8 @@ async def _situation(services: Services, found: Open, identity: Identity | None)
     return "sign-in" if await queries.user_by_email(services.control.db, found.email) else "sign-up"
 
 
-@post(_LINK, opt={"public": True, "rate": limits.SIGN_IN}, include_in_schema=False, status_code=303)
+@post(_LINK, opt={"public": True, "rate": limits.SIGN_IN}, include_in_schema=False, status_code=303,
+      request_max_body_size=LARGEST_OF_STRANGERS)
 async def create_account(request: AnyRequest, token: str) -> Response[Any]:
     """Sign up as the invited address, and in. Who has an account already accepts with it."""
     services = Services.of(request)

@@ -15,7 +15,6 @@ from litestar.response import Redirect, Response
 from chime.accounts import member_queries, queries, second_factor
 from chime.accounts.authority import authority, effective, may_touch
 from chime.accounts.member_queries import MemberDetails
-from chime.accounts.model import User
 from chime.accounts.notify import notify, notify_owners
 from chime.accounts.reset_pages import mail_reset
 from chime.accounts.sessions import end_sessions_of, sessions_of
@@ -36,7 +35,6 @@ async def show_member_account(here: Here, member_id: str) -> Response[bytes]:
     """What can be done for this member's account, by whoever may."""
     control, now = here.services.control.db, here.services.clock.real_now()
     found = await _member(control, here, member_id)
-    user = await queries.user(control, member_id)
     return here.page(
         "accounts/member_account.html", member=found, said=here.request.query_params.get("said", ""),
         ends=_reaches(here.actor, Permission.SESSIONS_END, found), mails=here.services.mailer.configured,
@@ -44,7 +42,7 @@ async def show_member_account(here: Here, member_id: str) -> Response[bytes]:
         sessions=len(await sessions_of(control, member_id, now)),
         factors=await second_factor.factors_of(control, member_id),
         reset=await second_factor.reset_of(control, member_id),
-        ours_alone=user is not None and await _is_ours_alone(control, user))
+        ours_alone=await second_factor.is_of_one_workspace(control, member_id))
 
 
 def _reaches(actor: Actor, permission: Permission, found: MemberDetails) -> bool:
@@ -57,10 +55,6 @@ async def _member(db: Db, here: Here, member_id: str) -> MemberDetails:
     if found is None or not member_queries.may_see(here.actor, found):
         raise NotFound("There is no such member.")
     return found
-
-
-async def _is_ours_alone(db: Db, user: User) -> bool:
-    return not user.is_operator and await db.value("SELECT count(*) FROM membership WHERE user_id = ?", user.id) == 1
 
 
 def _back(here: Here, member_id: str, said: str) -> Redirect:
@@ -110,8 +104,7 @@ async def create_member_factor_reset(here: Here, member_id: str) -> Redirect:
     services = here.services
     async with services.control.write(here.actor) as tx:
         found = await _touched(here, tx, member_id)
-        user = await queries.user(tx, member_id)
-        if user is None or not await _is_ours_alone(tx, user):
+        if not await second_factor.is_of_one_workspace(tx, member_id):
             raise Refused("This account reaches beyond this workspace. Whoever runs this server resets it with "
                           "`chime user reset-2fa`.", code="not_ours_alone")
         if not (await second_factor.factors_of(tx, member_id)).any:

@@ -37,7 +37,7 @@ from chime.security.crypto import same
 from chime.security.id_tokens import BadIdToken, Claims
 from chime.security.permissions import SYSTEM, Actor
 from chime.web.errors import reference_of
-from chime.web.forms import form_fields
+from chime.web.forms import LARGEST_OF_STRANGERS, form_fields
 from chime.web.identity import Identity
 from chime.web.own_path import own_path
 from chime.web.services import Services
@@ -58,7 +58,8 @@ def provider_of(request: AnyRequest) -> Provider:
     return found
 
 
-@post("/sign-in/provider", opt={"public": True}, status_code=200, include_in_schema=False)
+@post("/sign-in/provider", opt={"public": True}, status_code=200, include_in_schema=False,
+      request_max_body_size=LARGEST_OF_STRANGERS)
 async def create_provider_question(request: AnyRequest) -> Response[Any]:
     where = own_path((await form_fields(request)).get("next", ""))
     try:

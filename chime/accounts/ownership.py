@@ -59,8 +59,9 @@ async def accept(tx: Transaction, workspace_id: str) -> None:
         raise Conflict("Who offered this is not an owner any more.")
     before = await tx.value("SELECT role FROM membership WHERE workspace_id = ? AND user_id = ?",
                             workspace_id, found.to_user_id)
-    await tx.execute("UPDATE membership SET role = 'owner', modules_off = '', channels_json = NULL, masked = 0 "
-                     "WHERE workspace_id = ? AND user_id = ?", workspace_id, found.to_user_id)
+    # It is a person who says so: no group of the sign-in provider lowers or ends it.
+    await tx.execute("UPDATE membership SET role = 'owner', modules_off = '', channels_json = NULL, masked = 0, "
+                     "by_group = 0 WHERE workspace_id = ? AND user_id = ?", workspace_id, found.to_user_id)
     if not found.keeps_ownership:
         await tx.execute("UPDATE membership SET role = 'admin' WHERE workspace_id = ? AND user_id = ?",
                          workspace_id, found.from_user_id)

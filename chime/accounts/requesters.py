@@ -9,9 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from chime.accounts import member_queries
+from chime.accounts.authenticate import key_actor
 from chime.accounts.authority import member_actor
 from chime.db import Db
-from chime.security.permissions import Actor, Grant, Permission, kept_scopes
+from chime.security.permissions import Actor, Permission
 
 MOST_ASKED = 1_000
 
@@ -42,21 +43,9 @@ async def requester_of(db: Db, actor: Actor) -> Requester:
 
 async def actor_of_requester(db: Db, workspace_id: str, requester: Requester, now: int) -> Actor | None:
     """What the requester may do at this moment; None once they are no active member, or their key is not alive."""
-    person = await member_actor(db, workspace_id, requester.person_id) if requester.person_id else None
-    if requester.person_id is not None and person is None:
-        return None
-    if requester.key_id is None:
-        return person
-    rows = await db.rows("SELECT name, scopes FROM api_key WHERE id = ? AND workspace_id = ? AND revoked_at IS NULL "
-                         "AND (expires_at IS NULL OR expires_at > ?)", requester.key_id, workspace_id, now)
-    if not rows:
-        return None
-    name, text = rows[0]
-    granted = kept_scopes(text)
-    if person is None:
-        return Actor(kind="api_key", id=requester.key_id, name=name, grants=granted)
-    held: dict[Permission, Grant] = {scope: person.grants[scope] for scope in granted if scope in person.grants}
-    return msgspec.structs.replace(person, kind="api_key", id=requester.key_id, name=name, grants=held)
+    if requester.key_id is not None:
+        return await key_actor(db, workspace_id, requester.key_id, now)
+    return await member_actor(db, workspace_id, requester.person_id) if requester.person_id else None
 
 
 async def holders(db: Db, workspace_id: str, permission: Permission) -> list[Holder]:

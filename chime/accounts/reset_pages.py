@@ -23,7 +23,7 @@ from chime.log import Log
 from chime.security import limits
 from chime.security.password_rules import SHORTEST, SHORTEST_WITH_SECOND_FACTOR, stands_alone
 from chime.security.permissions import SYSTEM, Actor
-from chime.web.forms import form_fields
+from chime.web.forms import LARGEST_OF_STRANGERS, form_fields
 from chime.web.language import catalogue
 from chime.web.proxies import client_address, counted_address
 from chime.web.services import Services
@@ -49,7 +49,8 @@ def _ask(request: AnyRequest, *, errors: dict[str, str] | None = None, email: st
                                  values={"email": email}, asked=asked, mails=services.mailer.configured)
 
 
-@post("/forgot-password", opt=_PUBLIC | {"rate": limits.RESET}, status_code=200, include_in_schema=False)
+@post("/forgot-password", opt=_PUBLIC | {"rate": limits.RESET}, status_code=200, include_in_schema=False,
+      request_max_body_size=LARGEST_OF_STRANGERS)
 async def create_password_reset(request: AnyRequest) -> Response[bytes]:
     services = Services.of(request)
     typed = (await form_fields(request)).get("email", "")
@@ -111,7 +112,8 @@ async def _set(request: AnyRequest, token: str, *, errors: dict[str, str] | None
                                  shortest=SHORTEST_WITH_SECOND_FACTOR if factors.any else SHORTEST)
 
 
-@post("/reset-password/{token:str}", opt=_PUBLIC | {"rate": limits.SIGN_IN}, include_in_schema=False)
+@post("/reset-password/{token:str}", opt=_PUBLIC | {"rate": limits.SIGN_IN}, include_in_schema=False,
+      request_max_body_size=LARGEST_OF_STRANGERS)
 async def edit_password_by_link(request: AnyRequest, token: str) -> Response[Any]:
     """Sets the password and nothing else: signing in, and a second factor, come after. Opens a locked account."""
     services = Services.of(request)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
+from chime.accounts import member_queries
+from chime.accounts.authority import effective, may_touch, member_actor
 from chime.accounts.sessions import end_sessions_of
 from chime.clock import DAY
 from chime.db import Db
 from chime.errors import Conflict, Invalid
 from chime.ids import Ids
+from chime.security.permissions import Permission
 from chime.security.second_factor import accepted_step, new_secret, secret_bytes
 from chime.security.vault import Vault
 from chime.workspaces import Transaction
@@ -140,6 +143,26 @@ async def reset_of(db: Db, user_id: str) -> FactorReset | None:
 async def due_resets(db: Db, now: int) -> list[FactorReset]:
     return await db.all(FactorReset, "SELECT user_id, started_by, started_at, due_at FROM factor_reset "
                         "WHERE due_at <= ?", now)
+
+
+async def is_of_one_workspace(db: Db, user_id: str) -> bool:
+    """Whether the account reaches no further than one workspace: then it is that workspace's to help with."""
+    return bool(await db.value("SELECT NOT is_operator AND (SELECT count(*) FROM membership "
+                               "WHERE membership.user_id = user.id) = 1 FROM user WHERE id = ?", user_id))
+
+
+async def still_stands(tx: Transaction, reset: FactorReset) -> bool:
+    """Whether it could be begun today: the account reaches no further than it did, and who began it may still change
+    its member there."""
+    if not await is_of_one_workspace(tx, reset.user_id):
+        return False
+    workspace_id = await tx.value("SELECT workspace_id FROM membership WHERE user_id = ?", reset.user_id)
+    starter = await member_actor(tx, workspace_id, reset.started_by)
+    target = await member_queries.member(tx, workspace_id, reset.user_id)
+    if starter is None or target is None or not starter.may(Permission.MEMBERS_EDIT):
+        return False
+    grants = effective(target.role, target.role_grants, modules_off=target.modules_off, masked=target.masked)
+    return may_touch(starter, Permission.MEMBERS_EDIT, target.role, grants)
 
 
 async def begin_reset(tx: Transaction, user_id: str, *, started_by: str, now: int) -> int:

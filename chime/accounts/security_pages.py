@@ -65,7 +65,9 @@ async def edit_password(request: AnyRequest) -> Response[Any]:
     async with me.services.control.write(me.identity.actor) as tx:
         ended = await change_password(tx, user.id, hashed, stands_alone=stands_alone(fields["password"]), now=me.now,
                                       but=me.identity.session_id)
-        secret = await prove(tx, me.services.ids, me.identity.session_id, now=me.now)
+        # A password is no fresh proof of somebody who has a second factor: their last proof stays as old as it is.
+        secret = await prove(tx, me.services.ids, me.identity.session_id,
+                             now=me.identity.proved_at if me.identity.second_factors else me.now)
         await notify(me.services, tx, user.id, "password_changed")
     await me.services.throttle.clear(_strangers(me), proof_mark(me))
     me.services.hub.end_streams_of_sessions(ended)

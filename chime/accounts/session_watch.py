@@ -90,6 +90,9 @@ async def take_due_factors_away(services: Services) -> None:
     """Who lost every factor waited a day, in which they or an owner could have said no."""
     for due in await second_factor.due_resets(services.control.db, services.clock.real_now()):
         async with services.control.write(SYSTEM) as tx:
+            if not await second_factor.still_stands(tx, due):
+                await second_factor.cancel_reset(tx, due.user_id)
+                continue
             ended = await second_factor.take_all_away(tx, due.user_id)
             await notify(services, tx, due.user_id, "second_factor_reset")
         services.hub.end_streams_of_sessions(ended)

@@ -190,11 +190,16 @@ async def forget_ended(tx: Transaction, now: int) -> int:
 
 
 async def end_sessions_of(tx: Transaction, user_id: str, *, but: str = "") -> list[str]:
-    """End every session of a person, all but one if that is named; the ids of those ended. A copy of the table taken
-    before does not bring them back: the person's epoch is another one."""
+    """End every session of a person, all but one if that is named, sign-ins between their two steps and the browsers
+    that are rung; the ids of those ended. A copy of the table taken before does not bring them back: the person's epoch
+    is another one."""
     ended = [row[0] for row in await tx.rows("SELECT id FROM session WHERE user_id = ? AND id <> ?", user_id, but)]
     await tx.execute("UPDATE user SET session_epoch = session_epoch + 1 WHERE id = ?", user_id)
     await tx.execute("DELETE FROM session WHERE user_id = ? AND id <> ?", user_id, but)
+    # What time ended leaves a phone ringing, and no row that could be deleted here; who ends everything means that too.
+    await tx.execute("DELETE FROM push_subscription WHERE user_id = ? AND session_id <> ?", user_id, but)
+    # Nor does a sign-in go on that began with what does not count any more.
+    await tx.execute("DELETE FROM challenge WHERE user_id = ? AND purpose IN ('second_step', 'provider_step')", user_id)
     await tx.execute("UPDATE session SET epoch = (SELECT session_epoch FROM user WHERE id = user_id) WHERE id = ?", but)
     await tx.audit("sessions.ended", "user", user_id, count=len(ended))
     return ended

@@ -31,7 +31,7 @@ from chime.errors import Forbidden, TooMany
 from chime.security.passkeys import BadPasskey, relying_party
 from chime.security.permissions import SYSTEM, Permission
 from chime.security.second_factor import plain_recovery_code
-from chime.web.forms import form_fields
+from chime.web.forms import LARGEST_OF_STRANGERS, form_fields
 from chime.web.identity import Identity
 from chime.web.language import catalogue
 from chime.web.own_path import own_path
@@ -67,7 +67,7 @@ def _form(request: AnyRequest, where: str, *, errors: dict[str, str] | None = No
         else "", has_passkeys=relying_party(services.config.public_url) is not None)
 
 
-@post("/sign-in", opt={"public": True}, include_in_schema=False)
+@post("/sign-in", opt={"public": True}, include_in_schema=False, request_max_body_size=LARGEST_OF_STRANGERS)
 async def create_session(request: AnyRequest) -> Response[Any]:
     """Right: a session, or the second step. Wrong: the same words whatever was wrong, the address kept."""
     services = Services.of(request)
@@ -172,7 +172,8 @@ async def _step_form(request: AnyRequest, step: challenges.Challenge, *, error: 
         has_passkeys=factors.passkeys > 0 and relying_party(services.config.public_url) is not None)
 
 
-@post("/sign-in/second-step", opt={"public": True}, include_in_schema=False)
+@post("/sign-in/second-step", opt={"public": True}, include_in_schema=False,
+      request_max_body_size=LARGEST_OF_STRANGERS)
 async def create_second_step(request: AnyRequest) -> Response[Any]:
     """A code of the app or a recovery code. Five wrong ones, and the password is asked for again."""
     services = Services.of(request)
@@ -225,7 +226,8 @@ async def _shown(request: AnyRequest, step: challenges.Challenge, user: User,
         return factor, left > 0
 
 
-@post("/sign-in/passkey/question", opt={"public": True}, status_code=200, include_in_schema=False)
+@post("/sign-in/passkey/question", opt={"public": True}, status_code=200, include_in_schema=False,
+      request_max_body_size=LARGEST_OF_STRANGERS)
 async def create_passkey_question(request: AnyRequest) -> Response[Any]:
     """What the browser asks the person's passkeys: any of this host, or those of who is between the two steps."""
     services = Services.of(request)
@@ -248,7 +250,7 @@ async def create_passkey_question(request: AnyRequest) -> Response[Any]:
     return response
 
 
-@post("/sign-in/passkey", opt={"public": True}, include_in_schema=False)
+@post("/sign-in/passkey", opt={"public": True}, include_in_schema=False, request_max_body_size=LARGEST_OF_STRANGERS)
 async def create_passkey_session(request: AnyRequest) -> Response[Any]:
     """A passkey with its owner's finger or PIN is two factors at once: it needs no password."""
     services = Services.of(request)

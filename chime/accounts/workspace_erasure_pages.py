@@ -60,7 +60,7 @@ async def _tell(here: Here, tx: Any, did: str) -> None:
     for owner in await erasure_queries.owners(tx, here.record.id):
         text = (f"{here.actor.name} {did} the workspace {here.record.name}.\n\nAny owner can cancel it until it "
                 f"happens, seven days after it was asked for:\n{mailer.link(f'{here.base}/settings/erasure')}\n")
-        await mailer.send(owner.email, "A workspace is to be erased", text, name=owner.name, tx=tx)
+        await mailer.tell(owner.email, "A workspace is to be erased", text, name=owner.name, tx=tx)
 
 
 @post(_PAGE + "/confirmation", opt=ERASE, status_code=303)

@@ -40,7 +40,7 @@ async def mail_asked(mailer: Mailer, workspace: WorkspaceRecord, row: Approval, 
         text = (f"{row.requester_name} asked for {what} in {workspace.name}. Nobody else there could agree to it, so "
                 "it begins in 24 hours. If this is not your wish, stop it:")
     for person in people:
-        await mailer.send(person.email, subject, f"{text}\n\n{_page(mailer, workspace)}\n", name=person.name)
+        await mailer.tell(person.email, subject, f"{text}\n\n{_page(mailer, workspace)}\n", name=person.name)
 
 
 async def mail_decided(mailer: Mailer, control: Db, workspace: WorkspaceRecord, row: Approval) -> None:
@@ -52,6 +52,6 @@ async def mail_decided(mailer: Mailer, control: Db, workspace: WorkspaceRecord, 
     if person is None:
         return
     words = "agreed to" if row.state is State.APPROVED else "did not agree to"
-    await mailer.send(person.email, "Your request was decided",
+    await mailer.tell(person.email, "Your request was decided",
                       f"{row.approver_name} {words} {_KINDS.get(row.kind, 'something')} that you asked for in "
                       f"{workspace.name}.\n\n{_page(mailer, workspace)}\n", name=person.name)

@@ -43,7 +43,7 @@ async def mail_checkpoint(control: Control, mailer: Mailer, workspace_id: str, m
                 f"mail.\n\n{made.note}\nIf anything before it is ever changed, `chime audit verify EXPORT --anchor "
                 f"FILE` says so, with the lines above in FILE.\n\n{link}\n")
         for email, person in owners:
-            await mailer.send(email, "Checkpoint of the audit log", text, name=person, tx=tx)
+            await mailer.tell(email, "Checkpoint of the audit log", text, name=person, tx=tx)
         await tx.execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
                          "value = excluded.value", f"audit_mailed:{workspace_id}", str(now))
         await tx.audit("audit.checkpoint_mailed", "workspace", workspace_id, size=made.size, owners=len(owners))

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import msgspec
 
 from chime import notifications
+from chime.clock import HOUR, MINUTE
 from chime.errors import Conflict, Invalid, NotFound
 from chime.ids import Ids
 from chime.security.vault import Secret, Vault
@@ -14,6 +15,7 @@ from chime.whatsapp import is_simulated
 from chime.workspaces import Transaction, quotas
 
 CHECK = "channels.check"
+LONGEST_PAUSE = HOUR
 # What Meta says of a number of which it knows nothing yet.
 _UNRATED = frozenset({"", "UNKNOWN", "NA"})
 _GOOD = "GREEN"
@@ -151,8 +153,13 @@ async def reconnect(tx: Transaction, channel_id: str) -> None:
         tx.publish("channel", channel_id)
 
 
+def holds_back(paused_until: int, now: int) -> bool:
+    """Whether the pause is still on. One that is further away than any was set by another clock."""
+    return now < paused_until <= now + LONGEST_PAUSE + MINUTE
+
+
 async def pause(tx: Transaction, channel_id: str, until: int) -> None:
-    """Hold back every send of this number until then."""
+    """Hold back every send of this number until then, an hour from now at most."""
     await tx.execute("UPDATE channel SET paused_until = max(coalesce(paused_until, 0), ?) WHERE id = ?",
                      until, channel_id)
 

@@ -43,7 +43,7 @@ class ChannelAnswer(msgspec.Struct, frozen=True, kw_only=True):
 async def list_channels(here: Here) -> Page[ChannelAnswer]:
     query = query_of(here.request)
     limit, after = page_size(query.get("limit")), decode_cursor(query.get("cursor")) or (-1, "")
-    rows = [row for row in await queries.channels(here.db) if (row.created_at, row.id) > after]
+    rows = [row for row in await queries.within_reach(here.db, here.actor.channels) if (row.created_at, row.id) > after]
     return page_of(rows[:limit + 1], limit, place=lambda row: (row.created_at, row.id), told=ChannelAnswer.of)
 
 

@@ -20,7 +20,7 @@ from chime.errors import ChimeError
 from chime.log import Log
 from chime.security.permissions import SYSTEM
 from chime.web.services import Services
-from chime.workspaces import Workspace, quotas
+from chime.workspaces import Workspace, applied_upto, quotas
 from chime.workspaces.control import MUTED
 from chime.workspaces.quotas import Copy, day_of, start_of
 
@@ -100,9 +100,7 @@ async def _measured(services: Services, workspace_id: str, copies: Collection[st
 
 async def _opened(services: Services, workspace: Workspace, sizes: Sizes, tallies: Tallies) -> Usage:
     last = await workspace.journal_db.rows("SELECT id, received_at FROM webhook_body ORDER BY id DESC LIMIT 1")
-    applied = int(await workspace.db.value("SELECT value FROM meta WHERE key = 'applied_upto'") or 0)
-    waiting_since = await workspace.journal_db.value("SELECT received_at FROM webhook_body WHERE id > ? ORDER BY id "
-                                                     "LIMIT 1", applied)
+    applied, waiting_since = await applied_upto(workspace.db), await workspace.unapplied_since()
     now = services.clock.now()
     today = start_of(now)
     tally = tallies[workspace.id] = await quotas.counted_on(workspace.db, today, tallies.get(workspace.id),

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from chime.contacts import field_queries, queries
+from chime.contacts import field_queries, former_ids, queries
 from chime.contacts.custom_fields import FieldKind, FieldSubject, checked_values
 from chime.contacts.forgetting import refused_before
 from chime.contacts.model import Consent, NewContact, Tag, check_fields, check_user_id, normalise_phone
@@ -33,17 +33,23 @@ async def recognise(tx: Transaction, person: Person) -> Recognised:
     """The contact behind a WhatsApp sender, made when new; what the payload tells anew is remembered.
 
     A payload that carries both number and user id links the two. When they belonged to two contacts until now, the
-    one with the number stays and absorbs the other.
+    one with the number stays and absorbs the other. A number that changed hands does not make two people one.
     """
     phone_owner = await queries.by_identity(tx, phone=person.phone) if person.phone else None
     user_owner = await queries.by_identity(tx, user_id=person.user_id) if person.user_id else None
+    if phone_owner and user_owner and await former_ids.wrote_before(tx, person, phone_owner, user_owner):
+        person, phone_owner = msgspec.structs.replace(person, phone=None), None
+    elif phone_owner and user_owner is None and await former_ids.has_a_new_holder(tx, person, phone_owner):
+        phone_owner = None
     contact_id = phone_owner or user_owner
     if contact_id is None and person.parent_user_id:
         contact_id = await tx.value("SELECT id FROM contact WHERE parent_user_id = ?", person.parent_user_id)
     if contact_id is None:
         contact_id = await _new(tx)
-        await _heed_earlier_refusal(tx, contact_id, person)
-    present = await _without_former(tx, person, phone_owner, user_owner)
+    await _heed_earlier_refusal(tx, contact_id, msgspec.structs.replace(
+        person, phone=None if phone_owner else person.phone, user_id=None if user_owner else person.user_id,
+        parent_user_id=None if phone_owner or user_owner else person.parent_user_id))
+    present = await former_ids.without_them(tx, person, phone_owner, user_owner)
     absorbed = (user_owner,) if phone_owner and user_owner and phone_owner != user_owner else ()
     for gone in absorbed:
         await absorb(tx, kept=contact_id, gone=gone)
@@ -59,20 +65,10 @@ async def _new(tx: Transaction, *, listed: bool = True) -> str:
 
 
 async def _heed_earlier_refusal(tx: Transaction, contact_id: str, person: Person) -> None:
-    """Somebody who said no to marketing and was forgotten is back: the no still counts."""
-    if await refused_before(tx, person):
+    """`person` has the ids that led to nobody until now. Somebody who said no to marketing and was forgotten is back:
+    the no still counts."""
+    if person.is_known and await refused_before(tx, person):
         await _decided(tx, contact_id, Consent.OPTED_OUT, source="before they were forgotten", evidence="", at=tx.now)
-
-
-async def _without_former(tx: Transaction, person: Person, phone_owner: str | None, user_owner: str | None) -> Person:
-    """`person` without the ids that led to their contact once and were given up since: a message that comes late
-    must not have us write to the old number again."""
-    phone, user_id = person.phone, person.user_id
-    if phone_owner and await tx.value("SELECT phone IS NOT ? FROM contact WHERE id = ?", phone, phone_owner):
-        phone = None
-    if user_owner and await tx.value("SELECT user_id IS NOT ? FROM contact WHERE id = ?", user_id, user_owner):
-        user_id = None
-    return msgspec.structs.replace(person, phone=phone, user_id=user_id)
 
 
 async def _remember(tx: Transaction, contact_id: str, person: Person) -> None:
@@ -126,20 +122,31 @@ async def update_identity(tx: Transaction, *, known: Person, new: Person) -> Rec
     their own. Somebody of whom we know nothing but this is in no list until they write.
     """
     owners = (await queries.by_identity(tx, phone=new.phone), await queries.by_identity(tx, user_id=new.user_id))
-    present = await _without_former(tx, new, *owners)
+    present = await former_ids.without_them(tx, new, *owners)
     contact_id = await queries.by_identity(tx, phone=known.phone, user_id=known.user_id)
     absorbed: tuple[str, ...] = ()
     if contact_id is not None:
-        absorbed = tuple(dict.fromkeys(owner for owner in owners if owner and owner != contact_id))
-        if present.is_known or absorbed:
+        double = await queries.by_identity(tx, phone=known.phone)
+        if double not in (None, contact_id):
+            # The news links a number and an id that two contacts had until now: they are one, unless the number is
+            # somebody else's by now.
+            if await former_ids.fits(tx, double, known, new):
+                absorbed = (double,)
+                await absorb(tx, kept=contact_id, gone=double)
+            else:
+                known = msgspec.structs.replace(known, phone=None)
+        others = tuple(dict.fromkeys(owner for owner in owners if owner and owner not in (contact_id, *absorbed)))
+        if present.is_known or others:
             await _give_up_ids(tx, contact_id, new)
-        for gone in absorbed:
+        for gone in others:
             await absorb(tx, kept=contact_id, gone=gone)
+        absorbed += others
     else:
         contact_id = owners[1] or owners[0]
         if contact_id is None:
             contact_id = await _new(tx, listed=False)
             await _heed_earlier_refusal(tx, contact_id, new)
+        await _heed_earlier_refusal(tx, contact_id, known)
     await _lead(tx, contact_id, known)
     await _lead(tx, contact_id, new)
     await tx.execute("UPDATE contact SET phone = coalesce(?2, phone), user_id = coalesce(?3, user_id), "
@@ -348,10 +355,13 @@ async def _must_exist(tx: Transaction, contact_id: str) -> None:
 
 
 async def recognise_group(tx: Transaction, group_id: str) -> str:
-    """The contact that stands for a WhatsApp group; its members are named on their messages."""
+    """The contact that stands for a WhatsApp group; its members are named on their messages. A deleted one in which
+    somebody writes is there again."""
     found: str | None = await tx.value("SELECT contact_id FROM contact_identity WHERE kind = 'group' AND value = ?",
                                        group_id)
     if found:
+        await tx.execute("UPDATE contact SET deleted_at = NULL, updated_at = ? WHERE id = ? AND deleted_at IS NOT NULL",
+                         tx.now, found)
         return found
     contact_id = tx.new_id()
     await tx.execute("INSERT INTO contact (id, profile_name, created_at, updated_at) VALUES (?, 'Group', ?, ?)",

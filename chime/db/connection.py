@@ -27,6 +27,10 @@ LONGEST_LOG = 16_000
 WRITER_CACHE = 16_384
 READER_CACHE = 8_192
 SPARING_CACHE = 256
+# Bytes that the caches of all files have together, of all connections of the process: one workspace needs a third of
+# it, and sixty busy ones would take gigabytes. From there on each makes room among its own pages for a new one.
+ALL_CACHES = 256 * 2**20
+FORGET_PAGES = "PRAGMA shrink_memory"
 
 _SETTINGS: tuple[tuple[str, str, object], ...] = (
     ("synchronous", "FULL", 2),
@@ -37,6 +41,7 @@ _SETTINGS: tuple[tuple[str, str, object], ...] = (
     ("busy_timeout", str(BUSY_TIMEOUT), BUSY_TIMEOUT),
     ("temp_store", "MEMORY", 2),
     ("journal_size_limit", "67108864", 67_108_864),
+    ("soft_heap_limit", str(ALL_CACHES), ALL_CACHES),
 )
 
 

@@ -24,15 +24,16 @@ from sqlcipher3 import dbapi2
 from chime.db.checkpoint import Checkpoints, waiting_pages
 from chime.db.connection import (
     BUSY_TIMEOUT,
+    FORGET_PAGES,
     SPARING_CACHE,
     Key,
     StorageUnavailable,
     close_connection,
     open_connection,
-    translated,
 )
 from chime.db.following import Follower
 from chime.db.long_reads import LongReads
+from chime.db.standing import Standing, open_again
 from chime.db.uninterrupted import to_the_end
 from chime.phone import from_column
 
@@ -99,17 +100,18 @@ def _struct(kind: type[T], names: list[str], values: Sequence[Any]) -> T:
 class _Reads:
     """The four reads over one raw connection."""
 
-    def __init__(self, connection: Any, path: Path) -> None:
+    def __init__(self, connection: Any, path: Path, errors: Standing | None = None) -> None:
         self._connection = connection
         self._path = path
+        self._errors = errors or Standing(path)
 
     async def all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
-        with translated(self._path):
+        with self._errors:
             cursor = self._connection.execute(lasting(sql), values)
             return _decode(cursor, kind, cursor.fetchall())
 
     async def one(self, kind: type[T], sql: str, *values: Any) -> T | None:
-        with translated(self._path):
+        with self._errors:
             cursor = self._connection.execute(lasting(sql), values)
             row = cursor.fetchone()
             found = _decode(cursor, kind, [row])[0] if row is not None else None
@@ -117,26 +119,26 @@ class _Reads:
         return found
 
     async def value(self, sql: str, *values: Any) -> Any:
-        with translated(self._path):
+        with self._errors:
             cursor = self._connection.execute(lasting(sql), values)
             row = cursor.fetchone()
             cursor.close()
         return row[0] if row is not None else None
 
     async def rows(self, sql: str, *values: Any) -> list[Row]:
-        with translated(self._path):
+        with self._errors:
             found: list[Row] = self._connection.execute(lasting(sql), values).fetchall()
         return found
 
     @contextmanager
     def sparingly(self) -> Iterator[None]:
-        with translated(self._path):
+        with self._errors:
             usual = int(self._connection.execute("PRAGMA cache_size").fetchone()[0])
             self._connection.execute(f"PRAGMA cache_size = -{SPARING_CACHE}")
         try:
             yield
         finally:
-            with translated(self._path):
+            with self._errors:
                 self._connection.execute(f"PRAGMA cache_size = {usual}")
 
 
@@ -145,38 +147,40 @@ class RawTransaction(_Reads):
 
     async def execute(self, sql: str, *values: Any) -> int:
         """Run one statement; how many rows it changed."""
-        self._must_be_open()
-        with translated(self._path):
+        self.must_be_open()
+        with self._errors:
             return int(self._connection.execute(lasting(sql), values).rowcount)
 
     async def execute_aside(self, sql: str, *values: Any) -> None:
         """Like `execute`, for a statement that may work long: in a thread, so that the loop goes on meanwhile."""
-        self._must_be_open()
-        with translated(self._path):
+        self.must_be_open()
+        with self._errors:
             await to_the_end(asyncio.to_thread(self._connection.execute, lasting(sql), values))
 
     async def savepoint(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` so that its changes are undone alone when it raises, and the transaction goes on. Raises
         StorageUnavailable when there is no transaction to go on with."""
-        self._must_be_open()
-        self._connection.execute("SAVEPOINT item")
+        self.must_be_open()
+        with self._errors:
+            self._connection.execute("SAVEPOINT item")
         try:
             result = await work()
-        except Exception as error:
-            self._must_be_open(error)
-            self._connection.execute("ROLLBACK TO item")
-            self._connection.execute("RELEASE item")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._undo_item()
+            elif isinstance(error, Exception):  # who was given up hears of nothing else
+                self.must_be_open(error)
             raise
-        except BaseException:
-            if not self._connection.in_transaction:
-                raise
-            self._connection.execute("ROLLBACK TO item")
+        with self._errors:
             self._connection.execute("RELEASE item")
-            raise
-        self._connection.execute("RELEASE item")
         return result
 
-    def _must_be_open(self, cause: Exception | None = None) -> None:
+    def _undo_item(self) -> None:
+        with self._errors:  # undoing reads pages too
+            self._connection.execute("ROLLBACK TO item")
+            self._connection.execute("RELEASE item")
+
+    def must_be_open(self, cause: Exception | None = None) -> None:
         """A full disk in the middle has SQLite give the whole transaction up, with all that was done in it. Whatever
         came after would be committed by itself, and the rest of a batch look as if all of it were in effect
         (sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction")."""
@@ -193,7 +197,8 @@ class DatabaseFile(_Reads):
     """An open file. Use as `db` for reads; `transaction()` for writes."""
 
     def __init__(self, path: Path, key: Key, reader: Any) -> None:
-        super().__init__(reader, path)
+        super().__init__(reader, path, Standing(path, self._renew_reader))
+        self._writing = Standing(path)
         self._writer: aiosqlite.Connection | None = None
         self._raw_writer: Any = None
         self._lock = asyncio.Lock()
@@ -209,10 +214,28 @@ class DatabaseFile(_Reads):
         """Open an existing, migrated file."""
         return cls(path, key, open_connection(path, key, writes=False))
 
+    def _renew_reader(self) -> None:
+        """The new one first: whoever closes the last connection of a file empties its log, unseen by who follows it."""
+        spoilt, self._connection = self._connection, open_again(self.path, self._key, writes=False)
+        self._errors.spoilt = False
+        spoilt.close()
+
+    async def _sound_writer(self) -> aiosqlite.Connection:
+        """The writer, opened when there is none or the one there was is spoilt; who asks holds the lock."""
+        if self._writing.spoilt:
+            await to_the_end(self._close_writer())
+        return await to_the_end(self._open_writer()) if self._writer is None else self._writer
+
+    async def _close_writer(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+            self._writer = self._raw_writer = None
+        self._writing.spoilt = False
+
     async def _open_writer(self) -> aiosqlite.Connection:
         """Made with the first transaction: most files that are open are only read, and a writer has a thread."""
         def connect() -> Any:
-            self._raw_writer = open_connection(self.path, self._key, writes=True)
+            self._raw_writer = open_again(self.path, self._key, writes=True)
             self._raw_writer.execute(_NO_WAITING)  # on the loop; `_patiently` is for what may wait
             return self._raw_writer
 
@@ -226,19 +249,24 @@ class DatabaseFile(_Reads):
     async def transaction(self) -> AsyncIterator[RawTransaction]:
         """`BEGIN IMMEDIATE` … `COMMIT`; any exception inside, or at the commit, rolls everything back."""
         async with self._lock:
-            writer = self._writer
-            if writer is None:
-                writer = await to_the_end(self._open_writer())
+            writer = await self._sound_writer()
             try:
                 await self._begin()  # given up while it waits for another process, it may have begun all the same
-                yield RawTransaction(self._raw_writer, self.path)
-                with translated(self.path):
+                yield RawTransaction(self._raw_writer, self.path, self._writing)
+                with self._writing:
                     await to_the_end(writer.execute("COMMIT"))
             except BaseException:
-                if self._raw_writer.in_transaction:
-                    self._raw_writer.execute("ROLLBACK")
+                self._roll_back()
                 raise
             self._checkpoints.consider(waiting_pages(self._raw_writer))
+
+    def _roll_back(self) -> None:
+        if not self._raw_writer.in_transaction:
+            return
+        try:
+            self._raw_writer.execute("ROLLBACK")
+        except dbapi2.DatabaseError:
+            self._writing.spoilt = True  # it goes with its connection; what is told is why it came to this
 
     async def _begin(self) -> None:
         try:
@@ -256,15 +284,14 @@ class DatabaseFile(_Reads):
             finally:
                 self._raw_writer.execute(_NO_WAITING)
 
-        with translated(self.path):
+        with self._writing:
             return await to_the_end(asyncio.to_thread(run))
 
     async def empty_log(self) -> bool:
         """Move everything from the write-ahead log into the file and cut the log off, so that no earlier version of a
         page is left in it; False when somebody was reading."""
         async with self._lock, self._not_followed():
-            if self._writer is None:
-                await to_the_end(self._open_writer())
+            await self._sound_writer()
             row = await self._patiently("PRAGMA wal_checkpoint(TRUNCATE)")
         return row is not None and row[0] == 0
 
@@ -293,9 +320,7 @@ class DatabaseFile(_Reads):
         """Inside, nobody writes this file through us and the writer is closed; the next transaction opens it anew."""
         async with self._lock:
             await self._checkpoints.close()
-            if self._writer is not None:
-                await self._writer.close()
-                self._writer = self._raw_writer = None
+            await self._close_writer()
             async with self._not_followed():
                 yield
 
@@ -311,6 +336,16 @@ class DatabaseFile(_Reads):
             self._checkpoints = Checkpoints(self.path, self._key, self._checkpoints.follower)
             self.long_reads.key = self._key
 
+    async def forget_pages(self) -> None:
+        """Let go of what it keeps of the file in memory; who reads next reads the file. Raises StorageUnavailable."""
+        await self.long_reads.let_go()
+        with self._errors:
+            self._connection.execute(FORGET_PAGES)
+        async with self._lock:
+            if self._raw_writer is not None:
+                with self._writing:
+                    self._raw_writer.execute(FORGET_PAGES)
+
     async def schema_version(self) -> int:
         """`user_version`: how many migrations this file has."""
         return int(await self.value("PRAGMA user_version"))
@@ -325,6 +360,7 @@ class DatabaseFile(_Reads):
             if self._checkpoints.follower is not None:
                 await to_the_end(asyncio.to_thread(self._checkpoints.follower.let_go))
             await self.long_reads.close()
+            self._errors.spoilt = False  # closed it is, and stays
             await asyncio.to_thread(close_connection, self._connection)
             if self._writer is not None:
                 await self._writer.close()

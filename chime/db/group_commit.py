@@ -16,9 +16,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from sqlcipher3 import dbapi2
+
 from chime.db.checkpoint import Checkpoints, waiting_pages
-from chime.db.connection import Key, StorageUnavailable, close_connection, open_connection, translated
+from chime.db.connection import FORGET_PAGES, Key, StorageUnavailable, close_connection, open_connection
 from chime.db.following import Follower
+from chime.db.standing import Standing, open_again
 
 _CHUNKS = (64, 16, 4, 1)
 MOST_PENDING = 20_000
@@ -43,6 +46,7 @@ class GroupCommit:
         self._path = path
         self._key = key
         self._connection: Any = None  # opened with the first append: to most files that are open nothing comes
+        self._errors = Standing(path, self._renew)
         self._closed = False
         self._turn = asyncio.Lock()
         self._checkpoints = Checkpoints(path, key)
@@ -111,7 +115,7 @@ class GroupCommit:
 
     def _commit(self, rows: list[tuple[Insert, tuple[Any, ...]]]) -> int:
         """How many pages wait for a checkpoint afterwards."""
-        with translated(self._path):
+        with self._errors:
             if self._closed:
                 raise StorageUnavailable("the journal is closed")
             if self._connection is None:
@@ -123,10 +127,25 @@ class GroupCommit:
                     self._insert(insert, [values for _, values in group])
                 connection.execute("COMMIT")
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                self._roll_back()
                 raise
             return waiting_pages(connection)
+
+    def _roll_back(self) -> None:
+        if not self._connection.in_transaction:
+            return
+        try:
+            self._connection.execute("ROLLBACK")
+        except dbapi2.DatabaseError:
+            self._errors.spoilt = True  # it goes with its connection
+
+    def _renew(self) -> None:
+        """The new one first: whoever closes the last connection of a file empties its log."""
+        spoilt = self._connection
+        if spoilt is not None:
+            self._connection = open_again(self._path, self._key, writes=True)
+            spoilt.close()
+        self._errors.spoilt = False
 
     def _insert(self, insert: Insert, rows: list[tuple[Any, ...]]) -> None:
         start = 0
@@ -150,6 +169,13 @@ class GroupCommit:
                 yield reopen_with
             finally:
                 self._checkpoints = Checkpoints(self._path, self._key, self._checkpoints.follower)
+
+    async def forget_pages(self) -> None:
+        """See `DatabaseFile.forget_pages`."""
+        async with self._turn:
+            if self._connection is not None:
+                with self._errors:
+                    self._connection.execute(FORGET_PAGES)
 
     async def close(self) -> None:
         """Wait for what is pending, then close."""

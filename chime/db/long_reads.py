@@ -13,7 +13,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from chime.db.connection import READER_CACHE, SPARING_CACHE, Key, StorageUnavailable, open_connection, translated
+from chime.db.connection import READER_CACHE, SPARING_CACHE, Key, StorageUnavailable
+from chime.db.standing import Standing, open_again
+from chime.db.uninterrupted import to_the_end
 
 Row = tuple[Any, ...]
 INTERRUPTED = "interrupted"
@@ -26,6 +28,7 @@ class LongReads:
     def __init__(self, path: Path, key: Key) -> None:
         self._path = path
         self.key = key
+        self._errors = Standing(path)
         self._turn = asyncio.Lock()
         self._connection: Any = None
         self._thread: ThreadPoolExecutor | None = None
@@ -36,8 +39,8 @@ class LongReads:
             loop = asyncio.get_running_loop()
             if self._thread is None:
                 self._thread = ThreadPoolExecutor(1, thread_name_prefix="long reads")
-            if self._connection is None:
-                self._connection = await loop.run_in_executor(self._thread, self._open)
+            if self._connection is None or self._errors.spoilt:
+                await to_the_end(loop.run_in_executor(self._thread, self._open))
             timer = loop.call_later(seconds, self._connection.interrupt)
             reading = loop.run_in_executor(self._thread, self._read, sql, values,
                                            _KEEP_FEW if sparingly else _KEEP_MANY)
@@ -51,13 +54,16 @@ class LongReads:
             finally:
                 timer.cancel()
 
-    def _open(self) -> Any:
-        return open_connection(self._path, self.key, writes=False)
+    def _open(self) -> None:
+        spoilt, self._connection = self._connection, open_again(self._path, self.key, writes=False)
+        self._errors.spoilt = False
+        if spoilt is not None:
+            spoilt.close()
 
     def _read(self, sql: str, values: tuple[Any, ...], keep: str) -> tuple[list[Row], bool]:
         found: list[Row] = []
         try:
-            with translated(self._path):
+            with self._errors:
                 self._connection.execute(keep)
                 for row in self._connection.execute(sql, values):
                     found.append(row)

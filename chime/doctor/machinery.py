@@ -50,8 +50,8 @@ async def parked(ground: Ground) -> Check:
     """Not wrong in itself: perhaps nobody has connected the number yet."""
     number = await inbound.parked_count(ground.control.db)
     return good(words("deliveries"), words("%(count)s parked for numbers that nobody has connected"),
-                words("`chime prove-inbox` shows them; they are delivered when `chime channel add` connects the number."
-                      ) if number else "", count=number)
+                words("`chime prove-inbox` shows them; they are delivered when `chime channel add` connects the number "
+                      "within a month.") if number else "", count=number)
 
 
 async def mail(ground: Ground) -> Check:
@@ -168,9 +168,7 @@ async def backlog(ground: Ground) -> Check:
 
 async def _oldest_due(workspace: Workspace, now: int) -> int:
     """Since when something waits; now, when nothing does."""
-    applied = int(await workspace.db.value("SELECT cast(value AS INTEGER) FROM meta WHERE key = 'applied_upto'") or 0)
-    received = await workspace.journal_db.value(
-        "SELECT received_at FROM webhook_body WHERE id > ? ORDER BY id LIMIT 1", applied)
+    received = await workspace.unapplied_since()
     # What a number is not allowed to send now waits for the number, not for us.
     queued = await workspace.db.value(
         "SELECT min(next_attempt_at) FROM message JOIN channel ON channel.id = message.channel_id "

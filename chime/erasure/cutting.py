@@ -67,9 +67,12 @@ def cut(meant: Meant, body: bytes) -> Cut | None:
         return _all_of(body) if meant.is_in(body) else None
     whole: list[Event] = []
     partial: list[Event] = []
+    targets: list[str] = []
     for event in parse(body):
         if isinstance(event, HistoryReceived):
-            if any(_is_old(meant, old) for old in event.messages):
+            theirs = [old for old in event.messages if _is_old(meant, old)]
+            targets += filter(None, (old.content.get("message_id") for old in theirs))
+            if theirs:
                 (whole if _without_old(meant, envelope, event) else partial).append(event)
         elif _is_about(meant, event, envelope):
             whole.append(event)
@@ -82,7 +85,8 @@ def cut(meant: Meant, body: bytes) -> Cut | None:
     return Cut(body=rest, whole=tuple(event.path for event in whole), partial=tuple(event.path for event in partial),
                keys=tuple(filter(None, (event_key(event) for event in whole))),
                wamids=tuple(wamid for event in whole if (wamid := _own_wamid(event))),
-               targets=tuple(target for event in whole if (target := _target(event))), remains=meant.is_in(rest))
+               targets=(*targets, *(target for event in whole if (target := _target(event)))),
+               remains=meant.is_in(rest))
 
 
 def _all_of(body: bytes) -> Cut:

@@ -20,7 +20,7 @@ from chime.erasure import actions, journal, queries, questions
 from chime.erasure.model import Erasure, Meant, Tombstone
 from chime.jobs import Work
 from chime.security.permissions import SYSTEM, Actor
-from chime.workspaces import Control, Transaction, Workspace, rewrite_files
+from chime.workspaces import Control, Transaction, Workspace, applied_upto, rewrite_files
 
 # What a page of an encrypted file holds of a long value, and how many of them are filled at a time.
 ROOM_OF_A_PAGE = 4_012
@@ -148,7 +148,7 @@ async def _forget_journal(workspace: Workspace, erasure: Erasure, beat: Heartbea
     """What was stored of the person and has been applied. What comes after is from somebody new."""
     meant = Meant(await queries.identities(workspace.db, erasure.id),
                   await queries.needles(workspace.db, erasure.id, "wamid"))
-    last = int(await workspace.db.value("SELECT cast(value AS INTEGER) FROM meta WHERE key = 'applied_upto'") or 0)
+    last = await applied_upto(workspace.db)
     async for found in journal.take_out(workspace, meant, after=erasure.journal_upto, last=last):
         await forget_said(workspace, erasure.id, found)
         await beat(0)

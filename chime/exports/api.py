@@ -81,10 +81,8 @@ _EXAMPLE = {"id": "01kafx2v9m3q8r5t7w1y4z6b0c", "kind": "contacts", "state": "re
             "reason_it_ended": None}
 
 
-def _given(body: Any, **renamed: str) -> Asked:
-    fields = {renamed.get(name, name): value for name, value in msgspec.structs.asdict(body).items()
-              if value is not UNSET}
-    return Asked(**fields)
+def _given(body: Any) -> Asked:
+    return Asked(**{name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET})
 
 
 @post(_ALL, status_code=202, opt=api(Permission.CONTACTS_EXPORT, Operation(
@@ -94,7 +92,7 @@ def _given(body: Any, **renamed: str) -> Asked:
 @once
 async def create_export(here: Here) -> ExportAnswer:
     body = await json_body(here.request, AskForContacts)
-    return await _asked(here, Kind.CONTACTS, _given(body, marketing_consent="consent"))
+    return await _asked(here, Kind.CONTACTS, _given(body))
 
 
 @post(_ALL + "/conversations", status_code=202, opt=api(Permission.INBOX_EXPORT, Operation(

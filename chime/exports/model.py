@@ -69,7 +69,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     format: str = "csv"
     tag_id: str = ""
-    consent: str = ""
+    marketing_consent: str = ""
     state: str = ""
     channel_id: str = ""
     first_day: str = ""
@@ -83,8 +83,8 @@ def frozen_from(asked: Asked, *, columns: tuple[str, ...], masked: bool) -> Froz
     wrong: list[tuple[str, str]] = []
     if asked.format not in set(Format):
         wrong.append(("format", "Choose CSV or JSON."))
-    if asked.consent not in ("", "unknown", "opted_in", "opted_out"):
-        wrong.append(("consent", "Choose one of the list."))
+    if asked.marketing_consent not in ("", "unknown", "opted_in", "opted_out"):
+        wrong.append(("marketing_consent", "Choose one of the list."))
     if asked.state not in ("", "open", "closed"):
         wrong.append(("state", "Choose one of the list."))
     since, until = _day(asked.first_day, "first_day", wrong), _day(asked.last_day, "last_day", wrong)
@@ -93,7 +93,7 @@ def frozen_from(asked: Asked, *, columns: tuple[str, ...], masked: bool) -> Froz
     if wrong:
         raise Invalid(wrong)
     return Frozen(format=Format(asked.format), columns=columns, masked=masked, tag_id=asked.tag_id,
-                  consent=asked.consent, state=asked.state, channel_id=asked.channel_id, since=since or 0,
+                  consent=asked.marketing_consent, state=asked.state, channel_id=asked.channel_id, since=since or 0,
                   until=END_OF_TIME if until is None else until + DAY)
 
 

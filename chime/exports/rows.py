@@ -15,7 +15,7 @@ from chime.clock import rfc3339
 from chime.contacts import shown_values
 from chime.exports.model import FIELD, MESSAGE_COLUMNS
 from chime.exports.table import field_text
-from chime.phone import Phone, shown_content, shown_text
+from chime.phone import Phone, shown_content, shown_text, shown_wamids
 
 _REVOKED = frozenset({"text", "content", "file_name"})
 
@@ -53,8 +53,8 @@ def _message(row: tuple[Any, ...], *, masked: bool) -> dict[str, Any]:
     found: dict[str, Any] = dict(zip(MESSAGE_COLUMNS, (
         message_id, conversation_id, contact_id, shown_text(contact_name or ""), str(Phone(phone)) if phone else None,
         number, _time(at), direction, kind, status, shown_text(author), shown_text(text),
-        shown_content(msgspec.json.decode(content)), media_id if state == "ready" else None, shown_text(filename),
-        mime_type, size, msgspec.json.decode(reactions), _time(edited_at), _time(revoked_at),
+        shown_wamids(shown_content(msgspec.json.decode(content))), media_id if state == "ready" else None,
+        shown_text(filename), mime_type, size, msgspec.json.decode(reactions), _time(edited_at), _time(revoked_at),
         f"{error_code} {error_title or ''}".strip() if error_code else None, None if masked else wamid), strict=True))
     if revoked_at is not None:
         found |= dict.fromkeys(_REVOKED)

@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 
 from chime.clock import as_datetime, rfc3339
+from chime.contacts import shown_values
 from chime.db import Db
 from chime.errors import NotFound
 from chime.exports import queries, rows
 from chime.exports.model import Frozen
 from chime.exports.table import as_json_lines
+from chime.phone import Phone, masked_in, shown_content, shown_text
 from chime.security.crypto import CannotOpen
 from chime.workspaces import Workspace
 
@@ -62,7 +64,7 @@ class _Sink:
 async def archive(workspace: Workspace, frozen: Frozen, *, at: int, export_id: str, progress: Progress
                   ) -> AsyncIterator[bytes]:
     """The bytes of the zip. Raises NotFound when the contact is not there any more."""
-    about = await _about(workspace.db, frozen.contact_id)
+    about = await _about(workspace.db, frozen.contact_id, masked=frozen.masked)
     about["export"] = {"id": export_id, "at": rfc3339(at)}
     sink = _Sink()
     moment = as_datetime(at).timetuple()[:6]
@@ -120,44 +122,59 @@ async def _files(workspace: Workspace, whole: zipfile.ZipFile, sink: _Sink, cont
 
 def _safe(filename: str, mime_type: str) -> str:
     """A name that no unpacking program takes for a path."""
-    kept = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in filename)[-100:].lstrip(".")
+    name = shown_text(filename)
+    kept = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in name)[-100:].lstrip(".")
     return kept or f"file.{mime_type.split(';')[0].rpartition('/')[2][:10] or 'bin'}"
 
 
-async def _about(db: Db, contact_id: str) -> dict[str, Any]:
-    """The contact and what hangs on it but the messages."""
+async def _about(db: Db, contact_id: str, *, masked: bool) -> dict[str, Any]:
+    """The contact and what hangs on it but the messages. `masked`: no number of theirs is whole, nor what was said in
+    evidence, which holds WhatsApp's ids."""
     found = await db.one(_Contact, _CONTACT, contact_id)
     if found is None:
         raise NotFound("There is no such contact.")
     told: dict[str, Any] = msgspec.to_builtins(found)
+    told |= {name: shown_text(told[name]) for name in ("name", "profile_name")}
+    told["fields"] = shown_values(shown_content(found.fields))
+    told["phone"] = _number(found.phone, masked=masked)
     for name in ("consent_at", "created_at", "updated_at"):
         told[name] = rfc3339(told[name]) if told[name] else None
-    told["known_as"] = [{"kind": kind, "value": value, "since": rfc3339(at)} for kind, value, at in await db.rows(
+    told["known_as"] = [
+        {"kind": kind, "value": _number(value, masked=masked) if kind == "phone" else value, "since": rfc3339(at)}
+        for kind, value, at in await db.rows(
         "SELECT kind, value, created_at FROM contact_identity WHERE contact_id = ? ORDER BY created_at", contact_id)]
     told["tags"] = [row[0] for row in await db.rows(
         "SELECT tag.name FROM contact_tag JOIN tag ON tag.id = contact_tag.tag_id WHERE contact_id = ? "
         "ORDER BY tag.name", contact_id)]
-    told["merged_with"] = [{"name": name, "by": by, "at": rfc3339(at)} for name, by, at in await db.rows(
+    told["merged_with"] = [
+        {"name": masked_in(name) if masked else name, "by": by, "at": rfc3339(at)}
+        for name, by, at in await db.rows(
         "SELECT gone_title, by_name, at FROM contact_merge WHERE kept_id = ? AND undone_at IS NULL ORDER BY at",
         contact_id)]
+    return told | await _said_about(db, contact_id, masked=masked)
+
+
+async def _said_about(db: Db, contact_id: str, *, masked: bool) -> dict[str, Any]:
+    """What hangs on their conversations, and what they agreed to."""
+    told: dict[str, Any] = {}
     told["conversation_tags"] = [row[0] for row in await db.rows(
         "SELECT DISTINCT thread_tag.name FROM conversation JOIN conversation_tag "
         "ON conversation_tag.conversation_id = conversation.id JOIN thread_tag ON thread_tag.id = tag_id "
         "WHERE conversation.contact_id = ? ORDER BY thread_tag.name", contact_id)]
     told["private_notes"] = [
-        {"author": author, "text": text, "at": rfc3339(at)} for author, text, at in await db.rows(
+        {"author": author, "text": shown_text(text), "at": rfc3339(at)} for author, text, at in await db.rows(
             "SELECT note.author_name, note.text, note.at FROM conversation JOIN note "
             "ON note.conversation_id = conversation.id WHERE conversation.contact_id = ? AND note.deleted_at IS NULL "
             "ORDER BY note.at", contact_id)]
     told["scheduled_messages"] = [
-        {"author": author, "text": text, "file": media_id, "at": rfc3339(at)}
+        {"author": author, "text": shown_text(text), "file": media_id, "at": rfc3339(at)}
         for author, text, media_id, at in await db.rows(
             "SELECT scheduled_message.author_name, scheduled_message.text, scheduled_message.media_id, "
             "scheduled_message.send_at FROM conversation JOIN scheduled_message "
             "ON scheduled_message.conversation_id = conversation.id "
             "WHERE conversation.contact_id = ? ORDER BY scheduled_message.send_at", contact_id)]
     told["reminders"] = [
-        {"whose": whose, "text": text, "at": rfc3339(at)} for whose, text, at in await db.rows(
+        {"whose": whose, "text": shown_text(text), "at": rfc3339(at)} for whose, text, at in await db.rows(
             "SELECT reminder.user_name, reminder.text, reminder.due_at FROM conversation JOIN reminder "
             "ON reminder.conversation_id = conversation.id WHERE conversation.contact_id = ? ORDER BY reminder.due_at",
             contact_id)]
@@ -168,18 +185,23 @@ async def _about(db: Db, contact_id: str) -> dict[str, Any]:
             "WHERE conversation.contact_id = ? AND satisfaction.answered_at IS NOT NULL "
             "ORDER BY satisfaction.answered_at", contact_id)]
     told["consent"] = [
-        {"marketing": marketing, "source": source, "evidence": evidence, "recorded_by": who, "at": rfc3339(at)}
+        {"marketing": marketing, "source": source, "evidence": None if masked else evidence, "recorded_by": who,
+         "at": rfc3339(at)}
         for marketing, source, evidence, who, at in await db.rows(
             "SELECT marketing, source, evidence, actor_name, at FROM consent_event WHERE contact_id = ? ORDER BY at",
             contact_id)]
     told["conversations"] = [
         {"id": row[0], "number": row[1], "state": row[2], "since": rfc3339(row[3]),
-         "fields": msgspec.json.decode(row[4])} for row in await db.rows(
+         "fields": shown_values(shown_content(msgspec.json.decode(row[4])))} for row in await db.rows(
             "SELECT conversation.id, channel.display_phone, conversation.state, conversation.created_at, "
             "conversation.fields_json "
             "FROM conversation JOIN channel ON channel.id = conversation.channel_id WHERE contact_id = ? "
             "ORDER BY conversation.created_at", contact_id)]
     return told
+
+
+def _number(digits: str | None, *, masked: bool) -> str | None:
+    return Phone(digits).masked if digits and masked else digits
 
 
 class _Contact(msgspec.Struct, frozen=True, kw_only=True):

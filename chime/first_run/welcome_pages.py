@@ -11,6 +11,7 @@ from litestar.response import Redirect, Response
 from chime import accounts, practice
 from chime.security.passkeys import relying_party
 from chime.security.permissions import Permission
+from chime.web.forms import LARGEST_OF_STRANGERS
 from chime.web.identity import Identity
 from chime.web.services import Services
 
@@ -53,7 +54,8 @@ async def show_setup_done() -> Response[Any]:
     return Redirect("/sign-in?said=set-up", status_code=303)
 
 
-@post("/setup/{step:str}", opt={"public": True}, include_in_schema=False, status_code=303)
+@post("/setup/{step:str}", opt={"public": True}, include_in_schema=False, status_code=303,
+      request_max_body_size=LARGEST_OF_STRANGERS)
 async def create_setup_done() -> Response[Any]:
     """A form of the wizard that comes too late changes nothing."""
     return Redirect("/sign-in?said=set-up", status_code=303)

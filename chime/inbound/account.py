@@ -18,7 +18,7 @@ from chime.inbound import queries
 from chime.inbound.model import Account, Counted, DayAccount, Segment, day_of
 from chime.inbound.slices import SLICE, StoredBody, events_of, give_way, stored_bodies
 from chime.security.crypto import digest
-from chime.workspaces import Workspace
+from chime.workspaces import Workspace, applied_upto
 
 # After midnight, UTC, so that what was under way then is stored and applied.
 CLOSED_AFTER = DAY + HOUR
@@ -52,7 +52,7 @@ class BodyAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 async def count(workspace: Workspace, *, now: int, since: int = 0, full: bool = False) -> Counted:
     """The account of everything received since a moment; kept summaries stand for whole days unless `full`."""
-    upto = await queries.applied_upto(workspace.db)
+    upto = await applied_upto(workspace.db)
     newest = await queries.newest_body(workspace.journal_db)
     position = await queries.last_body_before(workspace.journal_db, since, newest) if since else 0
     kept = [segment for segment in await queries.segments(workspace.db) if segment.first_id > position
@@ -158,7 +158,7 @@ def _account_of_lost(kept: Kept) -> BodyAccount:
 async def new_segments(workspace: Workspace, *, now: int) -> AsyncIterator[Segment]:
     """Summaries of the finished days that have none yet. Days with a difference get none: they are to be looked at
     each time."""
-    upto = await queries.applied_upto(workspace.db)
+    upto = await applied_upto(workspace.db)
     newest = await queries.newest_body(workspace.journal_db)
     last = await queries.last_body_before(workspace.journal_db, day_of(now - HOUR), newest)
     position = 0

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from chime.clock import Clock
 from chime.errors import NotFound, Unavailable
 from chime.ids import Ids
+from chime.inbound.model import NOBODYS, OF_ANOTHER_APP
 from chime.security.crypto import context, digest
 from chime.whatsapp import Scan, ScannedChange
 from chime.workspaces import Control, Registry, Workspace
+from chime.workspaces.control import Route
 from chime.workspaces.workspace import WEBHOOK_BODY
+
+# They share a flush; and a body may have three megabytes (Meta's limit), so no more are in memory.
+RELEASED_AT_ONCE = 20
+_PARKED_FOR = ("SELECT id, body_sealed FROM parked_delivery WHERE released_at IS NULL AND (phone_number_id = ? "
+               "OR (phone_number_id IS NULL AND waba_id = ?)) AND meta_app_id IN (SELECT meta_app_id FROM "
+               "channel_route WHERE workspace_id = ?) ORDER BY id LIMIT ?")
 
 
 class StoredInPart(Unavailable):
@@ -65,7 +74,7 @@ class Journals:
             except Unavailable as error:
                 del owners[workspace_id]
                 failed = error
-        parked = [(scan.changes[indexes[0]], scan.select(indexes), "nobody claimed this number")
+        parked = [(change := scan.changes[indexes[0]], scan.select(indexes), await self._why(meta_app_id, change))
                   for indexes in _by_owner(scan, homeless)]
         if not scan.recognised:
             parked.append((ScannedChange(entry=-1, change=-1, field=""), scan.body,
@@ -83,11 +92,17 @@ class Journals:
         names any number, and must not write into the inbox of somebody else."""
         if change.phone_number_id is not None:
             route = await self._control.route(change.phone_number_id)
-            heard = route is not None and (route.meta_app_id == meta_app_id or await self._control.speaks_for(
-                meta_app_id, route.workspace_id))
-            return [route.workspace_id] if route is not None and heard else []
+            return [route.workspace_id] if route is not None and await self._is_heard(meta_app_id, route) else []
         # Template and account events name only the account; every workspace with a number of it is told.
         return await self._control.workspaces_of_waba(change.waba_id, meta_app_id) if change.waba_id else []
+
+    async def _is_heard(self, meta_app_id: str, route: Route) -> bool:
+        return route.meta_app_id == meta_app_id or await self._control.speaks_for(meta_app_id, route.workspace_id)
+
+    async def _why(self, meta_app_id: str, change: ScannedChange) -> str:
+        """Why a change is nobody's."""
+        route = await self._control.route(change.phone_number_id) if change.phone_number_id is not None else None
+        return NOBODYS if route is None or await self._is_heard(meta_app_id, route) else OF_ANOTHER_APP
 
     async def _journal(self, workspace_id: str, body: bytes) -> None:
         async with self._registry.use(workspace_id, stays=True) as workspace:
@@ -119,17 +134,18 @@ async def release_into(workspace: Workspace, control: Control, clock: Clock, *, 
     """Put what was parked for a number, or for its account, into the journal of the workspace that has it now; how many
     bodies. Only what an app of this workspace signed: anybody else's may be made up. Into the journal first, out of the
     parked ones then: a crash between repeats what is known as the repeat."""
-    rows = await control.db.rows(
-        "SELECT id, body_sealed FROM parked_delivery WHERE released_at IS NULL AND (phone_number_id = ? "
-        "OR (phone_number_id IS NULL AND waba_id = ?)) AND meta_app_id IN (SELECT meta_app_id FROM channel_route "
-        "WHERE workspace_id = ?) ORDER BY id", phone_number_id, waba_id, workspace.id)
-    for parked_id, sealed in rows:
-        body = control.keys.parked.unseal(sealed, context("parked_delivery", parked_id))
-        await workspace.journal.append(WEBHOOK_BODY, digest(body), clock.now(), body)
+    count = 0
+    while rows := await control.db.rows(_PARKED_FOR, phone_number_id, waba_id, workspace.id, RELEASED_AT_ONCE):
+        bodies = [control.keys.parked.unseal(sealed, context("parked_delivery", parked_id))
+                  for parked_id, sealed in rows]
+        await asyncio.gather(*(workspace.journal.append(WEBHOOK_BODY, digest(body), clock.now(), body)
+                               for body in bodies))
         async with control.ingest("webhook") as tx:
-            await tx.execute("UPDATE parked_delivery SET released_at = ?, body_sealed = x'' WHERE id = ?",
-                             clock.now(), parked_id)
-    return len(rows)
+            for parked_id, _ in rows:
+                await tx.execute("UPDATE parked_delivery SET released_at = ?, body_sealed = x'' WHERE id = ?",
+                                 clock.now(), parked_id)
+        count += len(rows)
+    return count
 
 
 def _by_owner(scan: Scan, indexes: list[int]) -> Iterable[list[int]]:

@@ -64,6 +64,8 @@ async def dispatch(tx: Transaction, callback_key: bytes, event: Event) -> bool:
             return (bool(event.errors) and await _record(tx, event)) or new > 0
         case TemplateChanged() | NumberChanged():
             return await _recorded_and_heeded(tx, event)
+        case PreferenceChanged() if _wish(event) is None:
+            return await _record(tx, event)
         case (AccountChanged() | HandoverChanged() | LinkClicked() | PaymentStatusReceived() | AccountErrors()
               | FieldReceived()):
             return await _record(tx, event)
@@ -154,12 +156,21 @@ async def _standby(tx: Transaction, callback_key: bytes, event: StandbyReceived)
 
 async def _preference(tx: Transaction, event: PreferenceChanged) -> None:
     """The customer told WhatsApp itself to stop or resume marketing."""
-    if not event.person.is_known:
+    wish = _wish(event)
+    if wish is None or not event.person.is_known:
         return
     contact_id = await inbox.recognise(tx, event.person)
-    consent = contacts.Consent.OPTED_OUT if event.value == "stop" else contacts.Consent.OPTED_IN
-    await contacts.record_consent(tx, contact_id, consent, source="WhatsApp",
+    await contacts.record_consent(tx, contact_id, wish, source="WhatsApp",
                                   evidence=f"user_preferences: {event.value}", at=event.at)
+
+
+def _wish(event: PreferenceChanged) -> contacts.Consent | None:
+    """What it says about marketing; None for a word that Meta invented since, or an agreement to something else: nobody
+    is written to because of a word that nobody here knows."""
+    if event.value == "stop":
+        return contacts.Consent.OPTED_OUT
+    agrees = event.value in ("resume", "signup") and event.category in (None, "marketing_messages")
+    return contacts.Consent.OPTED_IN if agrees else None
 
 
 async def _sync(tx: Transaction, event: ContactSynced) -> None:

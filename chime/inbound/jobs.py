@@ -15,7 +15,7 @@ from chime.errors import Unavailable
 from chime.inbound.dispatch import dispatch
 from chime.jobs import JobKind, Work
 from chime.whatsapp import Event, parse
-from chime.workspaces import Transaction
+from chime.workspaces import Transaction, applied_upto
 
 APPLY = "inbound.apply"
 # Bodies per transaction: enough to share a disk flush and the pages of the indexes.
@@ -33,14 +33,13 @@ PAUSE_WHEN_BUSY = 0.08
 APART = 0.02
 # Above this size a body takes more than a moment to read, and is read beside the loop.
 LARGE_BODY = 64 * 1024
-_UPTO = "SELECT cast(value AS INTEGER) FROM meta WHERE key = 'applied_upto'"
 
 
 async def apply(work: Work, _: str) -> None:
     """Apply everything that was stored and not applied when it was asked for; what comes meanwhile asks again."""
     more = True
     while more:
-        upto = await work.workspace.db.value(_UPTO) or 0
+        upto = await applied_upto(work.workspace.db)
         bodies, more = await _next_bodies(work, upto)
         if not bodies:
             return

@@ -62,7 +62,9 @@ def _wamids(event: Event) -> Iterator[str | None]:
     if isinstance(event, StandbyReceived):
         yield from _wamids(event.event)
     elif isinstance(event, HistoryReceived):
-        yield from (old.wamid for old in event.messages)
+        for old in event.messages:
+            yield old.wamid
+            yield old.content.get("message_id")  # what an old reaction, edit or deletion was about
     else:
         yield getattr(event, "wamid", None)
         yield getattr(event, "target_wamid", None)

@@ -126,6 +126,11 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     dismissal: str
 
 
+# Why a delivery is parked.
+NOBODYS = "nobody claimed this number"
+OF_ANOTHER_APP = "signed by an app that is not this number's"
+
+
 class Parked(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery that is no workspace's. `number` is the end of the phone number id it was for."""
 
@@ -135,6 +140,10 @@ class Parked(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     reason: str
     events: int
+
+    @property
+    def of_another_app(self) -> bool:
+        return self.reason == OF_ANOTHER_APP
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):

@@ -174,5 +174,12 @@ async def create_parked_retry(here: Here, parked_id: str) -> Response[Any]:
     return _back(here, "delivered")
 
 
+@post(_PAGE + "/parked/{parked_id:str}/dismissal", opt=OPERATE, status_code=303)
+async def create_parked_dismissal(here: Here, parked_id: str) -> Response[Any]:
+    async with here.services.control.write(here.actor) as tx:
+        await retries.dismiss_parked(tx, parked_id)
+    return _back(here, "parked-dismissed")
+
+
 ROUTES = [show_delivery_proof, show_progress, show_account_file, create_count, create_replay, create_event_retry,
-          create_dismissal, create_parked_retry]
+          create_dismissal, create_parked_retry, create_parked_dismissal]

@@ -11,11 +11,6 @@ _REJECTED = ("SELECT id, journal_id, path, reason, at, settled_at, tries, tried_
 LATEST_ID = "~"
 
 
-async def applied_upto(db: Db) -> int:
-    """The newest body of the journal that has had its effects."""
-    return await db.value("SELECT cast(value AS INTEGER) FROM meta WHERE key = 'applied_upto'") or 0
-
-
 async def newest_body(journal: Db) -> int:
     return await journal.value("SELECT max(id) FROM webhook_body") or 0
 

@@ -35,7 +35,7 @@ from chime.inbound.slices import SLICE, StoredBody, events_of, give_way, stored_
 from chime.security.permissions import SYSTEM
 from chime.whatsapp import Event, event_key
 from chime.whatsapp.events import HistoryReceived, MessageReacted
-from chime.workspaces import Transaction, Workspace
+from chime.workspaces import Transaction, Workspace, applied_upto
 from chime.workspaces.scratch import Scratch, scratch_workspace
 
 Progress = Callable[[int, int], Awaitable[None]]
@@ -104,11 +104,11 @@ async def replay(workspace: Workspace, *, folder: Path | None = None, progress: 
         work = _Replay(workspace, scratch, findings, progress)
         await work.begin()
         for _ in range(MOST_ROUNDS):
-            upto = await queries.applied_upto(workspace.db)
+            upto = await applied_upto(workspace.db)
             if upto - work.position > REMAINDER:
                 await work.go_to(upto, workspace.db)
         async with snapshot(workspace.db) as live:
-            await work.go_to(await queries.applied_upto(live), live)
+            await work.go_to(await applied_upto(live), live)
             comparison = Comparison(live, scratch.db, findings, lambda: give_way(workspace),
                                     await queries.removed(live))
             compared = work.bodies + await comparison.run()

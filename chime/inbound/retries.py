@@ -105,3 +105,11 @@ async def route_again(control: Control, journals: Journals, parked_id: str, acto
     if not owners:
         raise Refused("Still nobody's: connect the number, or leave it here.", code="still_parked")
     return owners
+
+
+async def dismiss_parked(tx: Transaction, parked_id: str) -> None:
+    """Nobody is to get it any more: what it held is gone, and a repeat of it is still known. Raises NotFound."""
+    if not await tx.execute("UPDATE parked_delivery SET released_at = ?, body_sealed = x'' WHERE id = ? "
+                            "AND released_at IS NULL", tx.now, parked_id):
+        raise NotFound("There is no such delivery.")
+    await tx.audit("delivery.dismissed", "parked_delivery", parked_id)

@@ -30,6 +30,13 @@ async def keep(tx: Transaction, channel_id: str, wamid: str, kind: str, at: int,
     await apply_waiting(tx, channel_id, wamid)
 
 
+async def is_kept(tx: Transaction, channel_id: str, wamid: str, kind: str, at: int) -> bool:
+    """Whether this change was told already, or one that came after it."""
+    return bool(await tx.value("SELECT 1 FROM early_change WHERE channel_id = ? AND target_wamid = ? AND at >= ? "
+                               "AND kind IN (?, CASE ? WHEN 'edit' THEN 'revoke' END)", channel_id, wamid, at, kind,
+                               kind))
+
+
 async def tell_message_of(tx: Transaction, media_id: str) -> None:
     """Something of a message's file is other than it was."""
     for message_id, conversation_id in await tx.rows("SELECT id, conversation_id FROM message WHERE media_id = ?",
@@ -61,7 +68,7 @@ async def _apply(tx: Transaction, message_id: str, kind: str, at: int, content: 
         # What the sender took back is not kept: only that there was something.
         await tx.execute("UPDATE message SET revoked_at = ?, edited_at = NULL, text = '', content_json = '{}' "
                          "WHERE id = ?", at, message_id)
-        await _take_back_file(tx, message_id)
+        await take_back_file(tx, message_id)
     elif content.get("emoji"):
         side = kind.removeprefix("reaction:")
         await tx.execute("INSERT INTO reaction (message_id, side, emoji, author_name, at) VALUES (?, ?, ?, ?, ?) "
@@ -73,7 +80,7 @@ async def _apply(tx: Transaction, message_id: str, kind: str, at: int, content: 
                          message_id, kind.removeprefix("reaction:"))
 
 
-async def _take_back_file(tx: Transaction, message_id: str) -> None:
+async def take_back_file(tx: Transaction, message_id: str) -> None:
     """The file of a message that was taken back can't be opened from now on; the job that fetches files removes it."""
     media_id = await tx.value("SELECT media_id FROM message WHERE id = ?", message_id)
     if media_id is not None and await tx.execute(

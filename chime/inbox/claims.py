@@ -11,14 +11,19 @@ from typing import Any
 
 import msgspec
 
+from chime import channels
+from chime.clock import SECOND
 from chime.errors import Invalid, NotFound, Refused
-from chime.inbox import callback, changes, queries, rules, statuses, waiting_again
+from chime.inbox import callback, changes, echoes, queries, rules, statuses, waiting_again
 from chime.message_templates import SYNC
-from chime.whatsapp import Failure, OutboundMessage, Recipient, Verdict, graph_body, parse_message
+from chime.whatsapp import Failure, OutboundMessage, Recipient, Verdict, explain, graph_body, parse_message
 from chime.workspaces import Transaction
 from chime.workspaces.workspace import SEND_EVENT
 
 MOST_ATTEMPTS = 8
+UPLOADS_AGAIN_IN = 15 * SECOND
+# Meta's code for a file it could not take, whose words fit as well when it does not say so.
+FILE_NOT_TAKEN = 131053
 # While Meta cannot be reached at all each message waits its turn to be the one that is tried (see `jobs.Lane`).
 LONGEST_PAUSE = 60
 
@@ -45,22 +50,24 @@ class _Queued(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
 
 
+_QUEUED = ("SELECT conversation_id, type, content_json, media_id, quoted_wamid, attempts FROM message WHERE id = ? "
+           "AND status = 'queued'")
+
+
 async def claim(tx: Transaction, message_id: str, callback_key: bytes) -> Claim | None:
     """`queued` → `sending`, with every rule asked again. None when it is not due, not ours, or was refused now."""
-    row = await tx.one(_Queued, "SELECT conversation_id, type, content_json, media_id, quoted_wamid, attempts "
-                       "FROM message WHERE id = ? AND status = 'queued' AND next_attempt_at <= ?", message_id, tx.now)
+    row = await tx.one(_Queued, _QUEUED + " AND next_attempt_at <= ?", message_id, tx.now)
     if row is None:
         return None
     try:
-        found = await rules.circumstances(tx, row.conversation_id)
-        rules.check(found, row.type, await rules.template_of(tx, found.waba_id, row.content), tx.now)
+        found = await _allowed(tx, row)
         recipient = Recipient(phone=found.phone, user_id=found.user_id)
         message = await _with_media(tx, parse_message(row.content), row.media_id)
     except (Refused, NotFound, Invalid) as refusal:
         # Invalid: stored by an older Chime, or a file without Meta's id. It can't go, and trying again won't help.
         await _give_up(tx, message_id, row.conversation_id, None, str(refusal), "")
         return None
-    if found.paused_until is not None and found.paused_until > tx.now:
+    if found.paused_until is not None and channels.holds_back(found.paused_until, tx.now):
         await put_back(tx, message_id, at=found.paused_until)
         return None
     attempt = row.attempts + 1
@@ -73,6 +80,13 @@ async def claim(tx: Transaction, message_id: str, callback_key: bytes) -> Claim 
     return Claim(message_id=message_id, conversation_id=row.conversation_id, channel_id=found.channel_id,
                  phone_number_id=found.phone_number_id, meta_app_id=found.meta_app_id,
                  access_token_sealed=found.access_token_sealed, attempt=attempt, body=body)
+
+
+async def _allowed(tx: Transaction, row: _Queued) -> rules.Circumstances:
+    """Raises Refused, NotFound."""
+    found = await rules.circumstances(tx, row.conversation_id)
+    rules.check(found, row.type, await rules.template_of(tx, found.waba_id, row.content), tx.now)
+    return found
 
 
 async def _with_media(tx: Transaction, message: OutboundMessage, media_id: str | None) -> OutboundMessage:
@@ -113,6 +127,7 @@ async def accepted(tx: Transaction, claim: Claim, wamid: str) -> None:
 
 async def confirm(tx: Transaction, message_id: str, channel_id: str, wamid: str) -> None:
     """Meta's id of a message is known: it is `sent`, unless a status has moved it on already."""
+    await echoes.take_over(tx, message_id, channel_id, wamid)
     # A status may have named it already through the callback data, and moved it on, perhaps to `failed` with a reason.
     await tx.execute("UPDATE message SET wamid = coalesce(wamid, ?), sent_at = coalesce(sent_at, ?) WHERE id = ?",
                      wamid, tx.now, message_id)
@@ -160,6 +175,8 @@ async def not_sent(tx: Transaction, claim: Claim) -> None:
 
 async def upload_refused(tx: Transaction, message_id: str, failure: Failure) -> None:
     """Meta did not take the message's file. Of an upload there is no doubt that matters: no message left."""
+    if failure.verdict is Verdict.DOUBT:
+        return await upload_failed(tx, message_id, was_there=True)
     claimed = await tx.execute("UPDATE message SET status = 'sending', attempts = attempts + 1, claimed_at = ? "
                                "WHERE id = ? AND status = 'queued'", tx.now, message_id)
     if claimed != 1:
@@ -168,10 +185,26 @@ async def upload_refused(tx: Transaction, message_id: str, failure: Failure) -> 
     conversation_id, channel_id, attempt = rows[0]
     claim = Claim(message_id=message_id, conversation_id=conversation_id, channel_id=channel_id, phone_number_id="",
                   meta_app_id="", access_token_sealed=b"", attempt=attempt, body={})
-    if failure.verdict is Verdict.DOUBT:
-        await not_sent(tx, claim)
-    else:
-        await refused(tx, claim, failure)
+    await refused(tx, claim, failure)
+
+
+async def upload_failed(tx: Transaction, message_id: str, *, was_there: bool) -> None:
+    """Nobody said no to the file, and Meta does not have it. It waits no longer than the rules allow; and what Meta,
+    being there, did not take as often as it may refuse a message, it does not take."""
+    row = await tx.one(_Queued, _QUEUED, message_id)
+    if row is None:
+        return
+    try:
+        await _allowed(tx, row)
+    except (Refused, NotFound) as refusal:
+        return await _give_up(tx, message_id, row.conversation_id, None, str(refusal), "")
+    attempt = row.attempts + was_there
+    await tx.execute("UPDATE message SET attempts = ? WHERE id = ?", attempt, message_id)
+    if was_there and attempt % MOST_ATTEMPTS == 0:
+        rule = explain(FILE_NOT_TAKEN)
+        return await _give_up(tx, message_id, row.conversation_id, None, rule.title, rule.what_to_do)
+    await put_back(tx, message_id, at=tx.now + UPLOADS_AGAIN_IN)
+    tx.publish("message", message_id, conversation_id=row.conversation_id)
 
 
 async def file_is_gone(tx: Transaction, message_id: str) -> None:

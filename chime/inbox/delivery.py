@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from chime import channels
 from chime.channels import Channel
@@ -31,6 +32,7 @@ MOST_SENDS = 400
 SETTLES_AGAIN_IN = 2.0
 # Rows looked at in one read; where most of them wait for another one the next slice follows.
 SLICE = 128
+_FIRST = (0, "")
 # A message that waits longer than this (a marketing message held for a day) no longer holds up those behind it.
 LONGEST_HOLD = 5 * MINUTE
 # Ids of files we uploaded live 30 days at Meta; a day less keeps a send from racing the end.
@@ -43,6 +45,17 @@ CLOCK_SLACK = 5 * SECOND
 SOON = 60.0
 
 
+class Due(NamedTuple):
+    """A message whose time has come. `is_first`: nothing of its conversation is before it. `uploads`: Meta does not
+    have its file."""
+
+    id: str
+    conversation_id: str
+    is_first: int
+    uploads: int
+    at: int
+
+
 async def deliver(work: Work, channel_id: str) -> None:
     """Start the sends that may leave now; come back when the next ones may."""
     channel = await channels.channel(work.workspace.db, channel_id)
@@ -50,47 +63,82 @@ async def deliver(work: Work, channel_id: str) -> None:
     lane.more_waits = False
     if channel is None:
         return await _fail_all(work, channel_id)
-    if channel.paused_until is not None and channel.paused_until > work.clock.now():
+    if channel.paused_until is not None and channels.holds_back(channel.paused_until, work.clock.now()):
         return await _hold_all(work, channel_id, channel.paused_until)
     if lane.probe_in() > 0:
         return _come_back(work, channel_id, lane.probe_in())
     if await unheard.is_behind(work.workspace, work.clock.now()):
         return _come_back(work, channel_id, unheard.LOOKS_AGAIN_IN)
-    place = (0, "")
-    while (free := lane.free(channel.messages_per_second)) > 0:
-        found = await _due(work.workspace.db, channel_id, work.clock.now(), place)
-        ready = [row for row in found if row[2] and row[0] not in lane.on_its_way]
-        lane.more_waits = lane.more_waits or len(ready) < len(found) or len(ready) > free
-        for message_id, conversation_id, _, _ in ready[:free]:
-            await _start(work, channel, message_id, conversation_id)
-        if len(found) < SLICE:
-            break
-        place = (found[-1][3], found[-1][0])
-    else:
-        lane.more_waits = True
+    await _fill(work, channel, lane)
     await _when_next(work, channel_id)
 
 
-async def _due(db: Db, channel_id: str, now: int, after: tuple[int, str]) -> list[tuple[str, str, int, int]]:
-    """Id, conversation, whether nothing of its conversation is before it, and since when it is due."""
-    return await db.rows(
-        "SELECT message.id, message.conversation_id, NOT EXISTS (SELECT 1 FROM message AS earlier "
+async def _fill(work: Work, channel: Channel, lane: Lane) -> None:
+    """Start as many as may be on their way. Who looks for more when they have ended asks everything above again."""
+    place = _FIRST
+    while (free := lane.free(channel.messages_per_second)) > 0:
+        found = await _due(work.workspace.db, channel.id, work.clock.now(), place)
+        is_long = len(found) == SLICE
+        by_hand = await _by_hand(work.workspace.db, channel.id, work.clock.now()) if is_long and place == _FIRST else []
+        candidates = list(dict.fromkeys([*by_hand, *found]))
+        ready = _ready(lane, candidates)
+        lane.more_waits = lane.more_waits or is_long or len(ready) < len(candidates) or len(ready) > free
+        started = [await _start(work, channel, row) for row in ready[:free]]
+        if len(ready) < free:
+            if not is_long:
+                return
+            place = (found[-1].at, found[-1].id)
+        elif any(started):
+            return
+    lane.more_waits = True
+
+
+_DUE = ("SELECT message.id, message.conversation_id, NOT EXISTS (SELECT 1 FROM message AS earlier "
         "WHERE earlier.conversation_id = message.conversation_id AND earlier.at < message.at "
-        "AND earlier.status IN ('queued', 'sending') AND earlier.next_attempt_at < ?4 + ?6), message.next_attempt_at "
-        "FROM message WHERE message.status = 'queued' AND message.channel_id = ?1 "
-        "AND (message.next_attempt_at, message.id) > (?2, ?3) AND message.next_attempt_at <= ?4 "
-        "ORDER BY message.next_attempt_at, message.id LIMIT ?5", channel_id, *after, now, SLICE, LONGEST_HOLD)
+        "AND earlier.status IN ('queued', 'sending') AND earlier.next_attempt_at < ?2 + ?3), "
+        "EXISTS (SELECT 1 FROM media WHERE media.id = message.media_id AND (meta_media_id IS NULL "
+        "OR media.created_at <= ?2 - ?4)), message.next_attempt_at FROM ")
 
 
-async def _start(work: Work, channel: Channel, message_id: str, conversation_id: str) -> None:
-    wait = work.pace.pair(channel.id, conversation_id)
+async def _due(db: Db, channel_id: str, now: int, after: tuple[int, str]) -> list[Due]:
+    rows = await db.rows(_DUE + "message WHERE message.status = 'queued' AND message.channel_id = ?1 "
+                         "AND message.next_attempt_at <= ?2 AND (message.next_attempt_at, message.id) > (?5, ?6) "
+                         "ORDER BY message.next_attempt_at, message.id LIMIT ?7",
+                         channel_id, now, LONGEST_HOLD, UPLOAD_LIFETIME, *after, SLICE)
+    return [Due(*row) for row in rows]
+
+
+async def _by_hand(db: Db, channel_id: str, now: int) -> list[Due]:
+    """What people wrote, of the newest that is due: while much waits they are not kept behind what a script queued."""
+    rows = await db.rows(_DUE + "(SELECT id AS newest FROM message WHERE status = 'queued' AND channel_id = ?1 "
+                         "AND next_attempt_at <= ?2 ORDER BY next_attempt_at DESC, id DESC LIMIT ?5) "
+                         "CROSS JOIN message ON message.id = newest WHERE message.origin = 'agent' "
+                         "ORDER BY message.next_attempt_at, message.id",
+                         channel_id, now, LONGEST_HOLD, UPLOAD_LIFETIME, SLICE)
+    return [Due(*row) for row in rows]
+
+
+def _ready(lane: Lane, found: list[Due]) -> list[Due]:
+    """Those that may leave, with no more files to upload than the number has places for."""
+    ready, uploads = [], lane.free_uploads()
+    for row in found:
+        if row.is_first and row.id not in lane.on_its_way and (not row.uploads or uploads > 0):
+            ready.append(row)
+            uploads -= row.uploads
+    return ready
+
+
+async def _start(work: Work, channel: Channel, row: Due) -> bool:
+    """False when it was put off, because its person got enough for now."""
+    wait = work.pace.pair(channel.id, row.conversation_id)
     if wait > 0:
         await work.workspace.deliveries.run(
-            lambda tx: claims.put_back(tx, message_id, at=tx.now + int(wait * 1000) + 1))
-        return
+            lambda tx: claims.put_back(tx, row.id, at=tx.now + int(wait * 1000) + 1))
+        return False
     await work.pace.slot(channel.id, channel.messages_per_second)
-    if work.start(SEND, message_id):
-        work.pace.begin(channel.id, message_id)
+    if work.start(SEND, row.id):
+        work.pace.begin(channel.id, row.id, uploads=bool(row.uploads))
+    return True
 
 
 async def _when_next(work: Work, channel_id: str) -> None:
@@ -110,8 +158,9 @@ async def _hold_all(work: Work, channel_id: str, until: int) -> None:
     """Meta holds the number back: everything that is due waits, and says until when."""
     async def hold(tx: Transaction) -> int:
         return await tx.execute(
-            "UPDATE message SET next_attempt_at = ?2 WHERE id IN (SELECT id FROM message WHERE status = 'queued' "
-            "AND channel_id = ?1 AND next_attempt_at < ?2 ORDER BY next_attempt_at LIMIT 500)", channel_id, until)
+            "UPDATE message SET next_attempt_at = ?2, claimed_at = iif(claimed_at IS NULL, NULL, ?3) WHERE id IN "
+            "(SELECT id FROM message WHERE status = 'queued' AND channel_id = ?1 AND next_attempt_at < ?2 "
+            "ORDER BY next_attempt_at LIMIT 500)", channel_id, until, tx.now)
 
     while await work.workspace.deliveries.run(hold) == 500:
         pass
@@ -120,11 +169,11 @@ async def _hold_all(work: Work, channel_id: str, until: int) -> None:
 
 async def _fail_all(work: Work, channel_id: str) -> None:
     """The number was removed: claiming says so to each message that still waits for it."""
-    found = await _due(work.workspace.db, channel_id, work.clock.now(), (0, ""))
+    found = await _due(work.workspace.db, channel_id, work.clock.now(), _FIRST)
 
     async def refuse(tx: Transaction) -> None:
-        for message_id, *_ in found:
-            await claims.claim(tx, message_id, work.workspace.callback_key)
+        for row in found:
+            await claims.claim(tx, row.id, work.workspace.callback_key)
 
     await work.workspace.deliveries.run(refuse)
 
@@ -136,8 +185,9 @@ async def send(work: Work, message_id: str) -> None:
         if row is None:
             return
         channel_id, media_id, rate = row
-        settled = (await _uploaded(work, message_id, channel_id, media_id)
-                   and await _claim_and_send(work, message_id))
+        settled = await _uploaded(work, message_id, channel_id, media_id)
+        work.pace.uploaded(message_id)
+        settled = settled and await _claim_and_send(work, message_id)
     finally:
         work.pace.end(message_id)
     lane = work.pace.lane(channel_id)
@@ -164,17 +214,18 @@ async def _send(work: Work, claim: Claim) -> bool:
         await _settle(work, lambda tx: claims.not_sent(tx, claim))
         return False
     try:
-        answer = await work.graph.send(claim.phone_number_id, token, claim.body, attempt=claim.attempt,
-                                       app_secret=app.secret if app else None)
+        # Attempts count on when a person sends it again; the pauses between them begin anew.
+        answer = await work.graph.send(claim.phone_number_id, token, claim.body, app_secret=app.secret if app else None,
+                                       attempt=(claim.attempt - 1) % claims.MOST_ATTEMPTS + 1)
     except GraphRefused as refusal:
         failure = refusal.failure
         _heed(work, lane, claim, failure.verdict, failure.effect)
         await _settle(work, lambda tx: claims.refused(tx, claim, failure))
     except NotSent:
-        lane.unanswered()
+        lane.unanswered(claim.message_id)
         await _settle(work, lambda tx: claims.not_sent(tx, claim))
     except Doubtful:
-        lane.unanswered()
+        lane.unanswered(claim.message_id)
         await _settle(work, lambda tx: claims.doubtful(tx, claim))
     else:
         lane.answered()
@@ -195,7 +246,7 @@ async def _settle(work: Work, step: Callable[[Transaction], Awaitable[None]]) ->
 
 def _heed(work: Work, lane: Lane, claim: Claim, verdict: Verdict, effect: str) -> None:
     if verdict is Verdict.DOUBT:
-        lane.unanswered()
+        lane.unanswered(claim.message_id)
     else:
         lane.answered()
     if effect == "slow_number":
@@ -232,7 +283,8 @@ async def _uploaded(work: Work, message_id: str, channel_id: str, media_id: str 
         return False
     except (NotSent, Doubtful) as error:
         work.log.warning("media.upload_failed", reason=type(error).__name__)
-        await workspace.deliveries.run(lambda tx: claims.put_back(tx, message_id, at=tx.now + 15_000))
+        was_there = isinstance(error, Doubtful)
+        await workspace.deliveries.run(lambda tx: claims.upload_failed(tx, message_id, was_there=was_there))
         return False
     except GraphRefused as refusal:
         failure = refusal.failure
@@ -303,7 +355,9 @@ async def lost_sends(db: Db, now: int) -> list[str]:
 
 
 # What waits since a moment that has not come yet: the machine's clock went back, and "in a moment" may be in a year.
-_PUT_OFF = "status = 'queued' AND next_attempt_at > ?1 AND max(created_at, coalesce(claimed_at, 0)) > ?1"
+# What was never tried waits for nothing but a pause of its number.
+_PUT_OFF = ("status = 'queued' AND next_attempt_at > ?1 AND (max(created_at, coalesce(claimed_at, 0)) > ?1 "
+            f"OR (claimed_at IS NULL AND next_attempt_at > ?1 + {channels.LONGEST_PAUSE + MINUTE}))")
 
 
 async def make_due(work: Work, channel_id: str) -> None:

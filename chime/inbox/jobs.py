@@ -66,10 +66,12 @@ async def fetch_media(work: Work, media_id: str) -> None:
         await _fetch_failed(work, media_id, stored.attempts, "network", again=True)
     else:
         expected = place.sha256 or stored.sha256
-        if expected and expected != written.sha256:
+        damaged = bool(expected) and expected != written.sha256
+        # Nobody comes for the file of a message that was forgotten, or taken back, while it was on its way.
+        if damaged or not await _fetched(work, media_id, "ready", "", size=written.size):
+            await asyncio.to_thread(workspace.files.remove, media_id)
+        if damaged:
             await _fetch_failed(work, media_id, stored.attempts, "damaged", again=True)
-        else:
-            await _fetched(work, media_id, "ready", "", size=written.size)
 
 
 def _download(work: Work, url: str, token: object) -> AsyncIterator[bytes]:
@@ -81,9 +83,11 @@ async def _fetch_failed(work: Work, media_id: str, attempts: int, trouble: str, 
     async with work.workspace.ingest("media") as tx:
         created = await tx.value("SELECT created_at FROM media WHERE id = ?", media_id)
         at = tx.now + min(5_000 * 2 ** min(attempts, 12), 3_600_000)
-        if again and at < created + MEDIA_LIFETIME and attempts < 40:
-            await tx.execute("UPDATE media SET attempts = attempts + 1, next_attempt_at = ?, trouble = ? WHERE id = ? "
-                             "AND trouble <> 'revoked'", at, trouble, media_id)
+        if again and created is not None and at < created + MEDIA_LIFETIME:
+            # What was made later than now was made before the clock went back: its time is counted from here.
+            await tx.execute("UPDATE media SET attempts = attempts + 1, next_attempt_at = ?1, trouble = ?2, "
+                             "created_at = min(created_at, ?3) WHERE id = ?4 AND trouble <> 'revoked'",
+                             at, trouble, tx.now, media_id)
             tx.enqueue(FETCH_MEDIA, media_id, at=at)
             if attempts == 0:
                 await tell_message_of(tx, media_id)
@@ -91,14 +95,17 @@ async def _fetch_failed(work: Work, media_id: str, attempts: int, trouble: str, 
     await _fetched(work, media_id, "failed", trouble)
 
 
-async def _fetched(work: Work, media_id: str, state: str, trouble: str, *, size: int | None = None) -> None:
+async def _fetched(work: Work, media_id: str, state: str, trouble: str, *, size: int | None = None) -> bool:
+    """Note what came of it; False when the row is gone, or its message was taken back."""
     async with work.workspace.ingest("media") as tx:
         # What was taken back while we fetched it stays taken back; its own nudge is waiting for us to end.
-        await tx.execute("UPDATE media SET state = ?1, trouble = ?2, size = coalesce(?3, size), next_attempt_at = NULL "
-                         "WHERE id = ?4 AND (trouble <> 'revoked' OR ?2 = 'revoked')", state, trouble, size, media_id)
+        noted = await tx.execute(
+            "UPDATE media SET state = ?1, trouble = ?2, size = coalesce(?3, size), next_attempt_at = NULL "
+            "WHERE id = ?4 AND (trouble <> 'revoked' OR ?2 = 'revoked')", state, trouble, size, media_id)
         if state == "ready" and await tx.value("SELECT 1 FROM media WHERE id = ? AND mime_type = ?", media_id, PDF):
             tx.enqueue(COUNT_PAGES, media_id)
         await tell_message_of(tx, media_id)
+    return bool(noted)
 
 
 async def due_media(db: Db, now: int) -> list[str]:

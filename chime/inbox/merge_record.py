@@ -198,15 +198,19 @@ async def parts(tx: Transaction, merge_id: str, kind: str) -> list[tuple[Part, P
     return [(msgspec.json.decode(before, type=Part), msgspec.json.decode(after, type=Part)) for before, after in rows]
 
 
-async def restore_contacts(tx: Transaction, before: Part, after: Part) -> None:
+async def restore_contacts(tx: Transaction, merge_id: str, before: Part, after: Part) -> None:
     """The kept one as far as nobody changed it since, the gone one as it was. A refusal that came since holds for
-    both."""
+    both, also where the two counted as refusing already. Whose an id is that was learnt meanwhile nobody can tell."""
+    await _forget_learnt_ids(tx, merge_id, before, after)
     now = await look(tx, "contact", before.kept_id, before.gone_id)
     consent = _CONTACT.index("marketing_consent")
-    gone = list(before.gone)
-    if now.kept[consent] == "opted_out" != after.kept[consent]:
-        gone[consent:consent + 2] = now.kept[consent:consent + 2]
-    await tx.execute(_WRITE_CONTACT, *_taken_back(_CONTACT, before.kept, after.kept, now.kept), before.kept_id)
+    kept, gone = _taken_back(_CONTACT, before.kept, after.kept, now.kept), list(before.gone)
+    if now.kept[consent] == "opted_out" and (after.kept[consent] != "opted_out" or await tx.value(
+            "SELECT 1 FROM consent_event WHERE contact_id = ? AND marketing = 'opted_out' AND id > ?",
+            before.kept_id, merge_id)):
+        for one in (kept, gone):
+            one[consent:consent + 2] = now.kept[consent:consent + 2]
+    await tx.execute(_WRITE_CONTACT, *kept, before.kept_id)
     for name in ("phone", "user_id"):
         place = _CONTACT.index(name)
         taken = ("SELECT 1 FROM contact WHERE phone = ? AND id <> ?" if name == "phone"
@@ -215,6 +219,21 @@ async def restore_contacts(tx: Transaction, before: Part, after: Part) -> None:
             gone[place] = None
     await tx.execute(_WRITE_CONTACT, *gone, before.gone_id)
     await _restore_sets(tx, OF_CONTACTS, before, after, now)
+
+
+async def _forget_learnt_ids(tx: Transaction, merge_id: str, before: Part, after: Part) -> None:
+    """Of two with numbers of their own, either may have written from then on, and whichever does next comes with their
+    number and id. Left with the wrong one, the id would make the two one again, for good."""
+    phone, user_id = _CONTACT.index("phone"), _CONTACT.index("user_id")
+    kept_phone: str | None = await tx.value("SELECT phone FROM contact WHERE id = ?", before.kept_id)
+    if not before.kept[phone] or not before.gone[phone] or kept_phone != after.kept[phone]:
+        return
+    await tx.execute("DELETE FROM contact_identity WHERE contact_id = ?1 AND kind = 'user_id' AND NOT EXISTS (SELECT 1 "
+                     "FROM contact_merge_item WHERE merge_id = ?2 AND row_id = 'user_id:' || value) AND created_at > "
+                     "(SELECT at FROM contact_merge WHERE id = ?2)", before.kept_id, merge_id)
+    await tx.execute("UPDATE contact SET user_id = ?, parent_user_id = ? WHERE id = ? AND user_id IS NOT NULL "
+                     "AND NOT EXISTS (SELECT 1 FROM contact_identity WHERE kind = 'user_id' "
+                     "AND value = contact.user_id)", *after.kept[user_id:user_id + 2], before.kept_id)
 
 
 async def restore_threads(tx: Transaction, merge_id: str, before: Part, after: Part, gone_contact: str) -> None:

@@ -132,7 +132,7 @@ async def undo(tx: Transaction, contact_id: str) -> str:
     if await contacts.contact(tx, contact_id) is None:
         raise Conflict("This contact was deleted, or is part of another one by now.")
     (before, after), = await merge_record.parts(tx, known.id, "contact")
-    await merge_record.restore_contacts(tx, before, after)
+    await merge_record.restore_contacts(tx, known.id, before, after)
     for moves in merge_record.OF_PEOPLE.values():
         await tx.execute(moves.back, known.id, known.gone_id, known.kept_id)
     touched = [row[0] for row in await tx.rows("SELECT id FROM conversation WHERE contact_id = ?", known.gone_id)]

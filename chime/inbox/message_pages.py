@@ -239,7 +239,7 @@ async def new_conversation(here: Here) -> Response[bytes]:
 
 
 async def _new(here: Here, *, errors: dict[str, str], values: dict[str, str], status: int) -> Response[bytes]:
-    numbers = await channels.channels(here.db)
+    numbers = await channels.within_reach(here.db, here.actor.channels)
     templates = []
     for waba_id in dict.fromkeys(number.waba_id for number in numbers):
         templates += await message_templates.approved(here.db, waba_id)
@@ -268,7 +268,8 @@ async def _begin(here: Here, fields: dict[str, str]) -> str:
         phone = normalise_phone(fields.get("phone", ""))
     except Invalid as error:
         problems += [(problem.field, problem.message) for problem in error.errors]
-    channel = await channels.channel(here.db, fields.get("channel_id", ""))
+    mine = await channels.within_reach(here.db, here.actor.channels)
+    channel = next((one for one in mine if one.id == fields.get("channel_id", "")), None)
     if channel is None:
         problems.append(("channel_id", "Choose one of your numbers."))
     message = None

@@ -6,6 +6,8 @@ a check before an insert). `tx` is an `ingest` transaction: these are Meta's fac
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import Any
 
 import msgspec
@@ -13,7 +15,7 @@ import msgspec
 from chime import contacts, notifications
 from chime.clock import DAY
 from chime.inbox import blocking, changes, clocks, reopening, statuses
-from chime.inbox.actions import add_event, move_threads, open_thread
+from chime.inbox.actions import Thread, add_event, move_threads, open_thread
 from chime.inbox.changes import FETCH_MEDIA
 from chime.inbox.model import WINDOW, Direction, Origin, Status
 from chime.whatsapp import MediaReference, Person
@@ -31,8 +33,15 @@ from chime.whatsapp.events import (
 from chime.workspaces import Transaction
 
 STOP_WORDS = frozenset({"stop", "unsubscribe", "stop promotions"})
+# What stands around the word, or between two: marks, emoji, signs of bold type and of writing direction.
+_NO_WORD = re.compile(r"[\W_]+")
 # Meta's second resolution against our milliseconds: what came in a second sorts after what we sent in it.
 _END_OF_SECOND = 999
+_BETWEEN_BREATHS = 4
+# They say nothing by themselves.
+_ABOUT_ANOTHER = frozenset({"reaction", "edit", "revoke"})
+# A phone whose clock is wrong tells of years to come: such a message would be the newest one for ever.
+_MOST_AHEAD = DAY
 # A file Meta no longer holds can't be fetched (ids from webhooks live seven days).
 MEDIA_LIFETIME = 7 * DAY
 
@@ -61,6 +70,7 @@ async def receive(tx: Transaction, channel_id: str, event: MessageReceived, *, a
                  window=event.at + WINDOW if event.opens_window else None, unread=0 if asks_nothing else 1)
     if not asks_nothing:
         await clocks.customer_wrote(tx, thread.id, at=_sorted_at(tx, event.at))
+        await _answered_by_phone(tx, thread.id, since=_sorted_at(tx, event.at))
     if thread.was_snoozed:
         await add_event(tx, thread.id, "woken", at=event.at)
     await changes.apply_waiting(tx, channel_id, event.wamid)
@@ -106,7 +116,7 @@ async def _with_threads(tx: Transaction, found: contacts.Recognised) -> str:
 
 
 def _sorted_at(tx: Transaction, at: int) -> int:
-    return (at - at % 1000 + _END_OF_SECOND) if at else tx.now
+    return (at - at % 1000 + _END_OF_SECOND) if 0 < at <= tx.now + _MOST_AHEAD else tx.now
 
 
 async def _media(tx: Transaction, channel_id: str, kind: str, media: MediaReference | None, at: int) -> str | None:
@@ -140,11 +150,33 @@ async def _touch(tx: Transaction, conversation_id: str, message_id: str, *, at: 
         conversation_id, at, message_id, unread, window)
 
 
+async def _answered(tx: Transaction, conversation_id: str, at: int) -> None:
+    """On the phone, at this moment: whoever wrote before it waits no more."""
+    if await tx.execute("UPDATE conversation SET waiting_since = NULL, answered_at = coalesce(answered_at, ?2) "
+                        "WHERE id = ?1 AND waiting_since <= ?2", conversation_id, at):
+        await clocks.answered(tx, conversation_id, agent_id=None, at=at)
+
+
+async def _answered_by_phone(tx: Transaction, conversation_id: str, *, since: int) -> None:
+    """What was written at this moment came to us after its answer: on the phone they had read it."""
+    at = await tx.value("SELECT at FROM message WHERE conversation_id = ? AND at >= ? AND direction = 'out' "
+                        "AND origin IN ('phone', 'history') AND status <> 'failed' ORDER BY at LIMIT 1",
+                        conversation_id, since)
+    if at is not None:
+        await _answered(tx, conversation_id, at)
+
+
 async def _heed_stop(tx: Transaction, contact_id: str, event: MessageReceived) -> None:
     """Whoever writes STOP is not sent marketing any more, from this very transaction on."""
-    if event.type == "text" and (event.text or "").strip().lower().rstrip(".!") in STOP_WORDS:
+    if _says_stop(event):
         await contacts.record_consent(tx, contact_id, contacts.Consent.OPTED_OUT,
                                       source="message", evidence=f"message {event.wamid}", at=event.at)
+
+
+def _says_stop(event: MessageReceived) -> bool:
+    """Typed, or tapped: the button under a template comes back with its words and what was put behind them."""
+    said = {"text": (event.text,), "button": (event.text, event.content.get("payload"))}.get(event.type, ())
+    return any(_NO_WORD.sub(" ", words or "").strip().lower() in STOP_WORDS for words in said)
 
 
 async def react(tx: Transaction, channel_id: str, event: MessageReacted) -> None:
@@ -154,9 +186,17 @@ async def react(tx: Transaction, channel_id: str, event: MessageReacted) -> None
     thread = await reopening.customer_came(tx, channel_id, contact_id, at=event.at, reopen=not blocked)
     await tx.execute("UPDATE conversation SET window_expires_at = max(coalesce(window_expires_at, 0), ?) WHERE id = ?",
                      event.at + WINDOW, thread.id)
+    await _woken(tx, thread, at=event.at)
     name = event.sender.name or event.sender.username or ""
     await changes.keep(tx, channel_id, event.target_wamid, "reaction:in", event.at,
                        {"emoji": event.emoji, "name": name})
+
+
+async def _woken(tx: Transaction, thread: Thread, *, at: int) -> None:
+    """Without a word of theirs nothing new is due, and what rested goes on."""
+    if thread.was_snoozed:
+        await clocks.goes_on(tx, thread.id)
+        await add_event(tx, thread.id, "woken", at=at)
 
 
 async def edit(tx: Transaction, channel_id: str, event: MessageEdited | MessageEchoed) -> None:
@@ -193,10 +233,13 @@ async def call(tx: Transaction, channel_id: str, event: CallReceived) -> None:
     if not event.person.is_known:
         return
     contact_id = await recognise(tx, event.person)
-    thread = await reopening.customer_came(tx, channel_id, contact_id, at=event.at)
+    # A call of ours, by whatever app, is nobody's coming.
+    comes = event.user_initiated is not False and not await blocking.meets_blocked(tx, contact_id, channel_id)
+    thread = await reopening.customer_came(tx, channel_id, contact_id, at=event.at, reopen=comes)
     if event.opens_window:
         await tx.execute("UPDATE conversation SET window_expires_at = max(coalesce(window_expires_at, 0), ?) "
                          "WHERE id = ?", event.at + WINDOW, thread.id)
+    await _woken(tx, thread, at=event.at)
     if event.event in ("connect", "terminate"):
         await add_event(tx, thread.id, f"call_{event.event}", at=event.at or tx.now,
                         seconds=event.duration_seconds)
@@ -219,12 +262,34 @@ async def history(tx: Transaction, channel_id: str, event: HistoryReceived) -> i
     """Old messages from the phone's memory; how many were new. No unread counts, windows, files older than Meta
     keeps them, or automations come from it."""
     new = 0
-    for old in event.messages:
-        if old.person.is_known and old.type != "media_placeholder" and not await _known(tx, channel_id, old.wamid):
+    for place, old in enumerate(event.messages, 1):
+        if place % _BETWEEN_BREATHS == 0:
+            await asyncio.sleep(0)  # there may be thousands, and others want to be answered
+        if old.type in _ABOUT_ANOTHER:
+            new += await _remembered_change(tx, channel_id, old)
+        elif old.person.is_known and old.type != "media_placeholder" and not await _known(tx, channel_id, old.wamid):
             direction = Direction.OUTBOUND if old.outgoing else Direction.INBOUND
             await _insert_old(tx, channel_id, old, old.person, Origin.HISTORY, direction, _history_status(old))
             new += 1
     return new
+
+
+async def _remembered_change(tx: Transaction, channel_id: str, old: HistoryMessage) -> bool:
+    """A reaction, an edit or a deletion in the phone's memory: laid over its message like any other. Whether it was
+    new."""
+    target = old.content.get("message_id")
+    if not target:
+        return False
+    content = {name: value for name, value in old.content.items() if name not in ("message_id", "type")}
+    kind = f"reaction:{'out' if old.outgoing else 'in'}" if old.type == "reaction" else old.type
+    said: dict[str, dict[str, Any]] = {
+        "edit": {"text": old.text or "", "content": content},
+        "revoke": {},
+        "reaction": {"emoji": old.content.get("emoji"), "name": "" if old.outgoing else old.person.name or ""}}
+    if await changes.is_kept(tx, channel_id, target, kind, old.at):
+        return False
+    await changes.keep(tx, channel_id, target, kind, old.at, said[old.type])
+    return True
 
 
 def _history_status(old: HistoryMessage) -> Status:
@@ -250,10 +315,8 @@ async def _insert_old(tx: Transaction, channel_id: str, event: MessageEchoed | H
         (person.name or "") if direction is Direction.INBOUND else "", at, tx.now,
         at if direction is Direction.OUTBOUND else None)
     await _touch(tx, thread.id, message_id, at=at, window=None, unread=0)
-    if direction is Direction.OUTBOUND and await tx.execute(
-            "UPDATE conversation SET waiting_since = NULL, answered_at = coalesce(answered_at, ?2) "
-            "WHERE id = ?1 AND waiting_since <= ?2", thread.id, at):
-        await clocks.answered(tx, thread.id, agent_id=None, at=at)
+    if direction is Direction.OUTBOUND:
+        await _answered(tx, thread.id, at)
     await statuses.apply_waiting(tx, channel_id, message_id, event.wamid)
     await changes.apply_waiting(tx, channel_id, event.wamid)
     tx.publish("message", message_id, conversation_id=thread.id)

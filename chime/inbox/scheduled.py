@@ -15,7 +15,7 @@ import msgspec
 from chime.clock import HOUR, MINUTE
 from chime.db import Db
 from chime.errors import Conflict, Forbidden, Invalid, NotFound, Refused, Sentence
-from chime.inbox import notes, rules, sending
+from chime.inbox import notes, rules, sending, unsent_files
 from chime.inbox.model import Origin, Window
 from chime.inbox.sending import Draft
 from chime.inbox.snooze import LONGEST
@@ -162,9 +162,11 @@ async def edit(tx: Transaction, scheduled_id: str, *, draft: Draft | None = None
     anyway = row.sends_anyway if sends_anyway is None else sends_anyway
     await tx.execute(
         "UPDATE scheduled_message SET state = 'waiting', send_at = ?, sends_anyway = ?, type = ?, text = ?, "
-        "content_json = ?, trouble = '', asked_at = ?, author_kind = ?, author_id = ?, author_name = ?, origin = ? "
-        "WHERE id = ?", moment, int(anyway), new.message.type, text, _json(new), tx.now, tx.actor.kind, tx.actor.id,
-        tx.actor.name, new.origin.value, scheduled_id)
+        "content_json = ?, media_id = ?, reply_to = ?, trouble = '', asked_at = ?, author_kind = ?, author_id = ?, "
+        "author_name = ?, origin = ? WHERE id = ?", moment, int(anyway), new.message.type, text, _json(new),
+        new.media_id, new.reply_to, tx.now, tx.actor.kind, tx.actor.id, tx.actor.name, new.origin.value, scheduled_id)
+    if row.media_id is not None and row.media_id != new.media_id:
+        await unsent_files.let_go_of(tx, row.media_id, row.origin)
     await tx.audit("message.rescheduled", "scheduled_message", scheduled_id, send_at=moment,
                    reworded=draft is not None)
     _plan(tx, scheduled_id, row.conversation_id, moment)

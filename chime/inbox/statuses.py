@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from chime import channels, contacts
-from chime.inbox import callback, changes, waiting_again
-from chime.inbox.model import WINDOW, Status, may_follow
+from chime.inbox import callback, changes, echoes, waiting_again
+from chime.inbox.model import WINDOW, Origin, Status, may_follow
 from chime.whatsapp import event_key
 from chime.whatsapp.errors import explain
 from chime.whatsapp.events import StatusReceived
@@ -37,8 +37,10 @@ async def record(tx: Transaction, channel_id: str, callback_key: bytes, event: S
     the same account can't claim one of our messages.
     """
     details = {"pricing": event.pricing, "errors": event.errors, "conversation": event.conversation}
-    rows = await tx.rows("SELECT id FROM message WHERE channel_id = ? AND wamid = ?", channel_id, event.wamid)
-    message_id = rows[0][0] if rows else await _by_callback(tx, channel_id, callback_key, event)
+    rows = await tx.rows("SELECT id, origin FROM message WHERE channel_id = ? AND wamid = ?", channel_id, event.wamid)
+    message_id = rows[0][0] if rows else None
+    if message_id is None or rows[0][1] == Origin.PHONE:
+        message_id = await _by_callback(tx, channel_id, callback_key, event) or message_id
     added = await tx.execute(
         "INSERT INTO message_status (key, channel_id, message_id, wamid, status, at, details_json, received_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
@@ -59,14 +61,16 @@ async def _by_callback(tx: Transaction, channel_id: str, key: bytes, event: Stat
     # the word they waited for: the first one left, so the second need not. And where a person gave up on it, Meta
     # knows better: it is a doubt once more, which this status settles.
     message_id, attempt = token
-    known = await tx.execute(
-        "UPDATE message SET wamid = ?1, status = CASE WHEN status = 'failed' AND settled_as = 'failed' "
-        "THEN 'unconfirmed' ELSE status END WHERE id = ?2 AND channel_id = ?3 AND wamid IS NULL "
-        "AND direction = 'out' AND attempts = ?4 "
-        "AND (status <> 'queued' OR (settled_as = 'resend' AND ?5 IN ('sent', 'delivered', 'read', 'played')))",
-        event.wamid, message_id, channel_id, attempt, event.status)
-    if not known:
+    if not await tx.value(
+            "SELECT 1 FROM message WHERE id = ? AND channel_id = ? AND wamid IS NULL AND direction = 'out' "
+            "AND attempts = ? AND (status <> 'queued' OR (settled_as = 'resend' "
+            "AND ? IN ('sent', 'delivered', 'read', 'played')))", message_id, channel_id, attempt, event.status):
         return None
+    was_echoed = await echoes.take_over(tx, message_id, channel_id, event.wamid)
+    await tx.execute("UPDATE message SET wamid = ?, status = CASE WHEN status = 'failed' AND settled_as = 'failed' "
+                     "THEN 'unconfirmed' ELSE status END WHERE id = ?", event.wamid, message_id)
+    if was_echoed:
+        await apply_waiting(tx, channel_id, message_id, event.wamid)
     await changes.apply_waiting(tx, channel_id, event.wamid)
     return message_id
 
@@ -136,4 +140,4 @@ async def heed(tx: Transaction, effect: str, *, channel_id: str, conversation_id
     elif effect == "reconnect_channel":
         await channels.mark_trouble(tx, channel_id, words)
     elif effect == "pause_channel":
-        await channels.pause(tx, channel_id, tx.now + 3_600_000)
+        await channels.pause(tx, channel_id, tx.now + channels.LONGEST_PAUSE)

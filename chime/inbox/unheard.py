@@ -13,12 +13,9 @@ from chime.workspaces import Workspace
 # anybody's clock. What waits longer than this waits for a reason.
 NORMAL_DELAY = 5 * SECOND
 LOOKS_AGAIN_IN = 0.5
-_UPTO = "SELECT cast(value AS INTEGER) FROM meta WHERE key = 'applied_upto'"
-_OLDEST = "SELECT received_at FROM webhook_body WHERE id > ? ORDER BY id LIMIT 1"
 
 
 async def is_behind(workspace: Workspace, now: int) -> bool:
     """Whether something waits in the journal for longer than applying takes."""
-    applied_upto = await workspace.db.value(_UPTO) or 0
-    received_at = await workspace.journal_db.value(_OLDEST, applied_upto)
-    return received_at is not None and abs(now - received_at) > NORMAL_DELAY
+    since = await workspace.unapplied_since()
+    return since is not None and abs(now - since) > NORMAL_DELAY  # a clock that was put back makes it the future

@@ -22,6 +22,8 @@ PAIR_SPACING = Spacing(45, 270)
 # the process dies is in doubt afterwards, so it is no more than the rate needs.
 SECONDS_IN_FLIGHT = 0.3
 FEWEST_IN_FLIGHT = 16
+# Files of one number on their way at once. Each may take Meta minutes, so they take no place from what has none.
+MOST_UPLOADS = 8
 # Longer than the client's own deadlines together, an upload's included.
 LONGEST_SEND = 600.0
 # After so many sends in a row without any answer one message at a time is tried, a second and later half a minute
@@ -41,18 +43,32 @@ class Lane:
         self._clock = clock
         self.on_its_way: dict[str, float] = {}
         """Messages, and since when (monotonic seconds)"""
+        self.uploading: set[str] = set()
+        """Those of them whose file is not at Meta yet"""
         self.more_waits = False
         self._failures = 0
         self._probe_at = 0.0
+        self._slowed_at = 0.0
 
     def free(self, messages_per_second: float) -> int:
         """How many more messages may be started now. One whose job never came to its end is forgotten in time."""
         late = self._clock.monotonic() - LONGEST_SEND
         for message_id in [message_id for message_id, since in self.on_its_way.items() if since < late]:
-            del self.on_its_way[message_id]
+            self.ended(message_id)
         if self._failures >= FAILURES_TO_SLOW:
-            return 0 if self.on_its_way or self.probe_in() > 0 else 1
-        return max(FEWEST_IN_FLIGHT, int(messages_per_second * SECONDS_IN_FLIGHT)) - len(self.on_its_way)
+            return 0 if self._sending() or self.probe_in() > 0 else 1
+        return max(FEWEST_IN_FLIGHT, int(messages_per_second * SECONDS_IN_FLIGHT)) - self._sending()
+
+    def free_uploads(self) -> int:
+        """How many more of them may have a file to upload."""
+        return MOST_UPLOADS - len(self.uploading)
+
+    def ended(self, message_id: str) -> None:
+        self.on_its_way.pop(message_id, None)
+        self.uploading.discard(message_id)
+
+    def _sending(self) -> int:
+        return len(self.on_its_way) - len(self.uploading)
 
     def probe_in(self) -> float:
         """Seconds until Meta may be tried again; 0 unless it did not answer lately."""
@@ -62,16 +78,23 @@ class Lane:
         """Meta said something, be it a refusal: it is there."""
         self._failures = 0
 
-    def unanswered(self) -> None:
+    def unanswered(self, message_id: str) -> None:
+        """Those that were on their way already when it slowed down say nothing new: a burst that fails at once is one
+        failure more, not fifty, which would leave a Meta that is back untried for half a minute."""
+        now = self._clock.monotonic()
+        is_slow = self._failures >= FAILURES_TO_SLOW
+        if is_slow and self.on_its_way.get(message_id, now) < self._slowed_at:
+            return
         self._failures += 1
         over = self._failures - FAILURES_TO_SLOW
         if over >= 0:
-            self._probe_at = self._clock.monotonic() + min(2.0 ** min(over, 10), LONGEST_PROBE)
+            self._slowed_at = now
+            self._probe_at = now + min(2.0 ** min(over, 10), LONGEST_PROBE)
 
     def wants_more(self, messages_per_second: float) -> bool:
         """Whether it is worth looking for more to send: not for every single one that has ended, while many run."""
         capacity = max(FEWEST_IN_FLIGHT, int(messages_per_second * SECONDS_IN_FLIGHT))
-        return self.more_waits and len(self.on_its_way) <= capacity - capacity // 8
+        return self.more_waits and self._sending() <= capacity - capacity // 8
 
 
 class Pace:
@@ -92,11 +115,18 @@ class Pace:
             lane = self._lanes[channel_id] = Lane(self._clock)
         return lane
 
-    def begin(self, channel_id: str, message_id: str) -> None:
-        """A message of this number is on its way, until `end`."""
+    def begin(self, channel_id: str, message_id: str, *, uploads: bool = False) -> None:
+        """A message of this number is on its way, until `end`; with a file to upload, until `uploaded`."""
         lane = self.lane(channel_id)
         lane.on_its_way[message_id] = self._clock.monotonic()
+        if uploads:
+            lane.uploading.add(message_id)
         self._lane_of[message_id] = lane
+
+    def uploaded(self, message_id: str) -> None:
+        lane = self._lane_of.get(message_id)
+        if lane is not None:
+            lane.uploading.discard(message_id)
 
     def on_its_way(self, message_id: str) -> bool:
         """Whether this process is sending the message now."""
@@ -105,7 +135,7 @@ class Pace:
     def end(self, message_id: str) -> None:
         lane = self._lane_of.pop(message_id, None)
         if lane is not None:
-            lane.on_its_way.pop(message_id, None)
+            lane.ended(message_id)
 
     async def slot(self, channel_id: str, messages_per_second: float) -> None:
         """Wait until this number may send one more message."""
@@ -118,9 +148,10 @@ class Pace:
         slowed = self._slowed.get(channel_id)
         if slowed is None:
             bucket.rate = full
-        elif self._clock.monotonic() - slowed >= RECOVERY_SECONDS:
-            bucket.rate = min(full, bucket.rate * RECOVERY)
-            self._slowed[channel_id] = self._clock.monotonic()
+        elif (minutes := (self._clock.monotonic() - slowed) // RECOVERY_SECONDS) > 0:
+            # Also those in which it had nothing to send, or the next campaign begins where the last one was slowed.
+            bucket.rate = min(full, bucket.rate * RECOVERY ** min(minutes, 100))
+            self._slowed[channel_id] = slowed + minutes * RECOVERY_SECONDS
             if bucket.rate >= full:
                 del self._slowed[channel_id]
 
@@ -163,6 +194,8 @@ class Mailer(Protocol):
     def link(self, path: str) -> str: ...
 
     async def send(self, to: str, subject: str, text: str, *, name: str = "", html: str = "") -> str: ...
+
+    async def tell(self, to: str, subject: str, text: str, *, name: str = "", html: str = "") -> str: ...
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ class _MendingStorage(SqliteStorage):  # type: ignore[misc]
         self._mended(lambda: super(_MendingStorage, self).enqueue(data, priority))
 
     def dequeue(self) -> bytes | None:
-        return self._mended(super().dequeue)  # type: ignore[no-any-return]
+        found: bytes | None = self._mended(super().dequeue)
+        return found
 
     def add_to_schedule(self, data: bytes, ts: datetime) -> None:
         self._mended(lambda: super(_MendingStorage, self).add_to_schedule(data, ts))
@@ -96,7 +97,8 @@ class _MendingStorage(SqliteStorage):  # type: ignore[misc]
         return self._mended(lambda: super(_MendingStorage, self).read_schedule(ts))
 
     def queue_size(self) -> int:
-        return self._mended(super().queue_size)  # type: ignore[no-any-return]
+        size: int = self._mended(super().queue_size)
+        return size
 
     def peek_data(self, key: str) -> Any:
         return self._mended(lambda: super(_MendingStorage, self).peek_data(key))

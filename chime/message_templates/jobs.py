@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chime import channels
+from chime.channels import Channel
 from chime.clock import HOUR
 from chime.db import Db
 from chime.jobs import JobKind, Work
@@ -11,22 +14,30 @@ from chime.whatsapp import Doubtful, GraphRefused, NotSent
 
 
 async def sync(work: Work, waba_id: str) -> None:
-    """Take over the account's templates, asked with the token of one of its numbers."""
+    """Take over the account's templates, asked with the token of one of its numbers: of those that work first, and of
+    the next when Meta refuses one."""
     numbers = [row for row in await channels.channels(work.workspace.db) if row.waba_id == waba_id]
-    if not numbers:
+    for number in sorted(numbers, key=lambda row: row.state != "connected"):
+        try:
+            found = await _asked_by(work, number)
+        except (GraphRefused, NotSent, Doubtful) as error:
+            # The copy we have stays; the next sweep asks again.
+            work.log.warning("templates.not_fetched", reason=type(error).__name__)
+            if isinstance(error, GraphRefused):
+                continue
+            return
+        async with work.workspace.ingest("message_templates") as tx:
+            await replace_all(tx, waba_id, found)
+            await tx.execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
+                             "value = excluded.value", f"templates_synced:{waba_id}", str(tx.now))
         return
-    token = await channels.access_token(work.workspace.db, work.workspace.vault, numbers[0].id)
-    app = await work.control.app_by_id(numbers[0].meta_app_id)
-    try:
-        found = await work.graph.templates(waba_id, token, app_secret=app.secret if app else None)
-    except (GraphRefused, NotSent, Doubtful) as error:
-        # The copy we have stays; the next sweep asks again.
-        work.log.warning("templates.not_fetched", reason=type(error).__name__)
-        return
-    async with work.workspace.ingest("message_templates") as tx:
-        await replace_all(tx, waba_id, found)
-        await tx.execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
-                         "value = excluded.value", f"templates_synced:{waba_id}", str(tx.now))
+
+
+async def _asked_by(work: Work, number: Channel) -> list[dict[str, Any]]:
+    """All templates of its account, as Meta tells this number. Raises GraphRefused, NotSent, Doubtful."""
+    token = await channels.access_token(work.workspace.db, work.workspace.vault, number.id)
+    app = await work.control.app_by_id(number.meta_app_id)
+    return await work.graph.templates(number.waba_id, token, app_secret=app.secret if app else None)
 
 
 async def due(db: Db, now: int) -> list[str]:

@@ -77,7 +77,7 @@ async def _send(work: Work, who: Reader, lines: list[Line], count: int) -> None:
         plain += [f"{line.when}  {line.text}", *([f"    “{line.excerpt}”"] if line.excerpt else []),
                   f"    {line.link}", ""]
     text = "\n".join([*plain, *([more, ""] if more else []), foot, choices, ""])
-    await work.mailer.send(who.user.email, words("You have unread notifications"), text, name=who.user.name,
+    await work.mailer.tell(who.user.email, words("You have unread notifications"), text, name=who.user.name,
                            html=as_page(text, who.user.locale))
 
 

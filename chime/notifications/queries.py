@@ -31,7 +31,7 @@ _PAGE = (")) AND (notification.at, notification.id) < (?, ?) "
          "ORDER BY notification.at DESC, notification.id DESC LIMIT ?")
 _NAMED = ")) AND notification.id IN (SELECT value FROM json_each(?)) ORDER BY notification.at LIMIT 50"
 _UNMAILED = (")) AND notification.mailed_at IS NULL AND notification.at <= ? "
-             "ORDER BY notification.at DESC, notification.id DESC LIMIT 50")
+             "ORDER BY notification.at DESC, notification.id DESC LIMIT 1000")
 _COUNT = ("SELECT count(*) FROM (SELECT 1 FROM notification LEFT JOIN conversation "
           "ON conversation.id = notification.conversation_id ")
 _COUNTED = ")) LIMIT 100)"
@@ -169,7 +169,7 @@ async def mailed_at(db: Db, user_id: str) -> int | None:
 
 
 async def unmailed(db: Db, viewer: Viewer, user_id: str, *, kinds: Collection[Kind], before: int) -> list[Notification]:
-    """The newest first."""
+    """The newest first, so many that a mail can say how many it leaves out."""
     return await db.all(Notification, _COLUMNS + _UNREAD + CONVERSATIONS[viewer.sight] + _UNMAILED, user_id,
                         _kinds(kinds), *viewer.values, before)
 

@@ -35,9 +35,6 @@ REASON = "It was put back from a backup; whoever runs this server says when it g
 _ENDING = ".restoring"
 # What the service of a fresh package leaves in its folder while it waits for somebody to set it up.
 _FIRST_RUN = frozenset({".lock", "first-run"})
-# The package's service reads its key here, at each start; the one that is to be replaced is read by commands alone.
-SERVICE_DATA = Path("/var/lib/chime")
-SERVICE_KEY = Path("/etc/chime/master.key")
 Tell = Callable[[str], None]
 
 
@@ -49,11 +46,6 @@ class BoxItem(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int | None
     held: int
     trouble: str = ""
-
-
-def service_key(data_dir: Path) -> Path | None:
-    """Where the service that the package set up reads its master key; None for any other installation."""
-    return SERVICE_KEY if data_dir == SERVICE_DATA and SERVICE_KEY.parent.is_dir() else None
 
 
 def read_master(path: Path) -> bytes:

@@ -34,9 +34,17 @@ class Spacer:
             return wait
         self._times[key] = paid
         self._times.move_to_end(key)
+        # Two at a time: who owes nothing any more is as good as one never heard of, and thousands are in a day.
+        for _ in range(2):
+            if next(iter(self._times.values())) <= now:
+                self._times.popitem(last=False)
         if len(self._times) > self._most:
             self._times.popitem(last=False)
         return 0.0
+
+    def __len__(self) -> int:
+        """How many keys are remembered."""
+        return len(self._times)
 
 
 class TokenBucket:

@@ -17,7 +17,7 @@ async def mail_request(mailer: Mailer, tx: Transaction, asked: Grant) -> None:
             f"{_extent(asked)}, for {asked.minutes} minutes.\n\nThe reason, and the way to allow less or nothing:\n"
             f"{link}\n\nNobody gets in unless an owner allows it. The request lapses after 24 hours.\n")
     for owner in await queries.owners(tx, asked.workspace_id):
-        await mailer.send(owner.email, "Support asks for access", text, name=owner.name, tx=tx)
+        await mailer.tell(owner.email, "Support asks for access", text, name=owner.name, tx=tx)
 
 
 async def mail_emergency(mailer: Mailer, tx: Transaction, granted: Grant) -> None:
@@ -29,7 +29,7 @@ async def mail_emergency(mailer: Mailer, tx: Transaction, granted: Grant) -> Non
             f"{_extent(granted)}, confirmed by {granted.decider_name}. No owner was asked: two operators called it an "
             f"emergency.\n\nThe reason, everything that is looked at, and the button that ends it:\n{link}\n")
     for owner in await queries.owners(tx, granted.workspace_id):
-        await mailer.send(owner.email, "Support went in: an emergency", text, name=owner.name, tx=tx)
+        await mailer.tell(owner.email, "Support went in: an emergency", text, name=owner.name, tx=tx)
 
 
 async def mail_decision(mailer: Mailer, tx: Transaction, grant: Grant, decision: str) -> None:
@@ -39,7 +39,7 @@ async def mail_decision(mailer: Mailer, tx: Transaction, grant: Grant, decision:
         return
     link = mailer.link("/installation/support")
     text = f"Your request for access to {grant.workspace_name} was {decision}.\n\n{link}\n"
-    await mailer.send(email, f"Support access {decision}", text, name=grant.operator_name, tx=tx)
+    await mailer.tell(email, f"Support access {decision}", text, name=grant.operator_name, tx=tx)
 
 
 def _extent(grant: Grant) -> str:

@@ -17,6 +17,8 @@ from chime.whatsapp.shape import read
 T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
 LARGEST_JSON = 1024 * 1024
+# What somebody unknown may send: it is held in memory for as long as they take to send it.
+LARGEST_OF_STRANGERS = 64 * 1024
 
 
 class BadRequest(ChimeError):

@@ -15,6 +15,7 @@ from chime.errors import NotFound
 from chime.log import Log
 from chime.security import limits
 from chime.security.crypto import same
+from chime.web.forms import LARGEST_OF_STRANGERS
 from chime.web.headers import REPORTS
 from chime.web.services import Services
 
@@ -84,7 +85,7 @@ def _metrics(services: Services) -> list[str]:
     return lines
 
 
-@post(REPORTS, status_code=204, include_in_schema=False,
+@post(REPORTS, status_code=204, include_in_schema=False, request_max_body_size=LARGEST_OF_STRANGERS,
       opt={"public": True, "no_csrf": True, "rate": limits.POLICY_REPORT})
 async def create_policy_report() -> None:
     """A browser refused something our policy forbids: counted in the log, its content is not kept."""

@@ -31,7 +31,7 @@ def zone(name: str) -> tzinfo:
     """The named time zone, or UTC."""
     try:
         return ZoneInfo(name) if name else UTC
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, or too long a name
         return UTC
 
 
@@ -66,10 +66,14 @@ def catalogue(language: str) -> gettext.NullTranslations:
     return _Catalogue(language, compiled) if compiled else gettext.NullTranslations()
 
 
-@lru_cache(4096)
 def to_the_minute(at: int) -> str:
     """A moment for a machine that shows it as `clock_time` does: the rest would be a hundred times in a thread."""
-    return f"{rfc3339(at)[:16]}Z"
+    return _minute(at // MINUTE)
+
+
+@lru_cache(4096)
+def _minute(number: int) -> str:
+    return f"{rfc3339(number * MINUTE)[:16]}Z"
 
 
 # A page says some hundred moments and Babel takes 60 µs for each. A day has 1,440 minutes and a thread few days, so the

@@ -92,6 +92,16 @@ class Mailer:
         self._wake.set()
         return mail_id
 
+    async def tell(self, to: str, subject: str, text: str, *, name: str = "", html: str = "",
+                   tx: Transaction | None = None) -> str:
+        """As `send`, to somebody who has an account, and so perhaps an address that no mail goes to: they hear of it
+        elsewhere, and neither what happened nor the mails of others may hang on it."""
+        try:
+            return await self.send(to, subject, text, name=name, html=html, tx=tx)
+        except Invalid:
+            _log.warning("mail.no_address")
+            return ""
+
     async def _queue(self, tx: Transaction, mail: Mail) -> str:
         mail_id = tx.new_id()
         sealed = self._control.vault.seal(msgspec.json.encode(mail).decode(), table="outgoing_mail", row=mail_id,
@@ -123,13 +133,22 @@ class Mailer:
             _Waiting, "SELECT id, message_sealed, attempts, created_at FROM outgoing_mail "
             "WHERE state = 'queued' AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?", now, MOST_AT_A_TIME)
         for waiting in due:
-            await self._try(waiting)
+            if await self._claim(waiting, now):
+                await self._try(waiting)
         if now - self._swept_at >= SWEEP_EVERY:
             self._swept_at = now
             async with self._control.ingest("mail") as tx:
                 await tx.execute("DELETE FROM outgoing_mail WHERE state <> 'queued' AND settled_at < ?",
                                  now - KEEP_SETTLED)
         return len(due)
+
+    async def _claim(self, waiting: _Waiting, now: int) -> bool:
+        """Put the next try off before this one begins: where nothing can be written, nothing is sent, or each look
+        would send it again. False when somebody else did."""
+        async with self._control.ingest("mail") as tx:
+            return bool(await tx.execute("UPDATE outgoing_mail SET next_attempt_at = ? WHERE id = ? "
+                                         "AND state = 'queued' AND next_attempt_at <= ?",
+                                         now + _pause(waiting.attempts), waiting.id, now))
 
     async def _try(self, waiting: _Waiting) -> None:
         assert self._server is not None
@@ -154,11 +173,10 @@ class Mailer:
             await self._settle(waiting, "given_up", trouble)
             _log.warning("mail.given_up", mail=waiting.id, reason=trouble)
             return
-        pause = min(30 * SECOND * 2 ** min(waiting.attempts, 10), LONGEST_PAUSE)
         _log.warning("mail.not_taken", mail=waiting.id, reason=trouble)
         async with self._control.ingest("mail") as tx:
             await tx.execute("UPDATE outgoing_mail SET attempts = attempts + 1, next_attempt_at = ?, trouble = ? "
-                             "WHERE id = ?", now + pause, trouble, waiting.id)
+                             "WHERE id = ?", now + _pause(waiting.attempts), trouble, waiting.id)
 
     async def _settle(self, waiting: _Waiting, state: str, trouble: str) -> None:
         async with self._control.ingest("mail") as tx:
@@ -171,3 +189,8 @@ class Mailer:
         rows = await self._control.db.rows("SELECT state, count(*) FROM outgoing_mail GROUP BY state")
         found = {state: number for state, number in rows}
         return {f'chime_mails{{state="{state}"}}': found.get(state, 0) for state in ("queued", "sent", "given_up")}
+
+
+def _pause(attempts: int) -> int:
+    """Until the next try, after so many."""
+    return min(30 * SECOND << min(attempts, 10), LONGEST_PAUSE)

@@ -14,8 +14,9 @@ from chime.workspaces.registry import Registry
 from chime.workspaces.rewriting import rewrite_files
 from chime.workspaces.space import DiskNearlyFull, Space
 from chime.workspaces.transaction import JobNudge, LiveNudge, Transaction, Unaudited
-from chime.workspaces.workspace import Workspace
+from chime.workspaces.workspace import Workspace, applied_upto
 
 __all__ = ["Anchoring", "Control", "DiskNearlyFull", "JobNudge", "KeyRing", "LiveNudge", "OpenApp", "Record",
            "Records", "Registry", "Space", "StoredFiles", "Transaction", "Unaudited", "Workspace", "WorkspaceRecord",
-           "create_control", "create_workspace", "find_masters", "migrate_all", "open_keys", "rewrite_files"]
+           "applied_upto", "create_control", "create_workspace", "find_masters", "migrate_all", "open_keys",
+           "rewrite_files"]

@@ -54,7 +54,7 @@ class StoredFiles:
 
     async def write(self, file_id: str, content: AsyncIterator[bytes]) -> Written:
         """Store a file, durably; replaces one of the same id. Nothing is left behind when `content` raises. Raises
-        StorageUnavailable."""
+        StorageUnavailable; NotFound when it was removed before it was whole."""
         self._space.need()
         return await self._store(file_id, content)
 
@@ -79,7 +79,7 @@ class StoredFiles:
                         index += 1
                 await self._put(file, file_id, index, bytes(held), last=True)
                 await asyncio.to_thread(_flush, file)
-            if only_over and not path.exists():
+            if not partial.exists() or (only_over and not path.exists()):
                 raise NotFound("the file is not here any more")
             partial.replace(path)
             await asyncio.to_thread(flush_names, path.parent, self._folder)
@@ -123,8 +123,11 @@ class StoredFiles:
                 yield piece[low:end - index * PIECE]
 
     def remove(self, file_id: str) -> None:
-        """The file is gone; it need not have been here."""
-        self._path(file_id).unlink(missing_ok=True)
+        """The file is gone, and what a process that was killed had of it; it need not have been here."""
+        path = self._path(file_id)
+        # First: who is storing it now finds this gone and stops, instead of bringing back what was removed.
+        path.with_name(f"{file_id}{_UNFINISHED}").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
     async def renew(self, file_id: str) -> bool:

@@ -28,6 +28,9 @@ from chime.workspaces import control_key
 from chime.workspaces.control_key import Bundle
 from chime.workspaces.files import flush_names
 
+SERVICE_DATA = Path("/var/lib/chime")
+SERVICE_KEY = Path("/etc/chime/master.key")
+
 
 class KeyRing:
     """The installation's own keys, opened. One object for the life of the process: a rotation changes what is in it."""
@@ -293,6 +296,12 @@ def key_file(data_dir: Path) -> Path:
     tells nothing."""
     folder = data_dir.absolute()
     return folder.with_name(f"{folder.name}.master-key")
+
+
+def service_key_file(data_dir: Path) -> Path | None:
+    """Where the service that the package set up reads its key, at each start; None for any other installation. The
+    one that is to be replaced lies beside it, and is read by commands alone."""
+    return SERVICE_KEY if data_dir == SERVICE_DATA and SERVICE_KEY.parent.is_dir() else None
 
 
 def coming_key_file(data_dir: Path) -> Path:

@@ -46,14 +46,20 @@ class Lately:
         self._done: OrderedDict[tuple[str, ...], int] = OrderedDict()
 
     def was_done(self, what: tuple[str, ...], now: int) -> bool:
-        at = self._done.get(what)
-        return at is not None and 0 <= now - at < HOUR
+        return what in self._done and 0 <= now - self._done[what] < HOUR
 
     def do(self, what: tuple[str, ...], now: int) -> None:
         self._done[what] = now
         self._done.move_to_end(what)
+        for _ in range(2):  # two at a time, so that an hour's are all that is kept
+            if not 0 <= now - next(iter(self._done.values())) < HOUR:
+                self._done.popitem(last=False)
         if len(self._done) > MOST_KEPT:
             self._done.popitem(last=False)
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._done)
 
 
 class Records:

@@ -11,7 +11,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from chime.clock import Clock
@@ -25,7 +25,7 @@ from chime.workspaces.control import Control
 from chime.workspaces.keys import WorkspaceKeys
 from chime.workspaces.space import Space
 from chime.workspaces.transaction import Committed
-from chime.workspaces.workspace import Workspace
+from chime.workspaces.workspace import Workspace, applied_upto
 
 MOST_OPEN = 64
 MOST_UNVISITED = 16
@@ -48,6 +48,7 @@ class Registry:
         self.space = space or Space(data_dir, reserve=0)
         self._open: OrderedDict[str, Workspace] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
+        self._visits: dict[str, int] = {}
         self._under_maintenance: dict[str, tuple[float, str | None]] = {}
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="journal")
         self.on_commit: OnCommit = lambda workspace_id, committed: None
@@ -64,7 +65,7 @@ class Registry:
         else:
             self._open.move_to_end(workspace_id)
             workspace.users += 1
-        workspace.stays = workspace.stays or stays
+        workspace.visits += stays
         try:
             yield workspace
         finally:
@@ -133,7 +134,7 @@ class Registry:
         """A journal that lost its end (a damaged log, an older copy put back) would give new bodies the numbers of
         those it lost, which count as applied: they would get their 200 and never take effect. An empty body under the
         last number keeps it from that; the delivery proof shows what is missing."""
-        applied = int(await db.value("SELECT value FROM meta WHERE key = 'applied_upto'") or 0)
+        applied = await applied_upto(db)
         newest = int(await journal_db.value("SELECT max(id) FROM webhook_body") or 0)
         if newest >= applied:
             return
@@ -176,16 +177,30 @@ class Registry:
 
     async def _close_oldest(self) -> None:
         for workspace_id in [key for key, workspace in self._open.items() if workspace.users == 0]:
-            unvisited = sum(not workspace.stays for workspace in self._open.values())
+            unvisited = sum(not workspace.visits for workspace in self._open.values())
             if len(self._open) <= self._most_open and unvisited <= MOST_UNVISITED:
                 return
             async with self._locks[workspace_id]:
                 workspace = self._open.get(workspace_id)
                 if workspace is None or workspace.users:
                     continue
-                if len(self._open) > self._most_open or not workspace.stays:
+                if len(self._open) > self._most_open or not workspace.visits:
                     del self._open[workspace_id]
                     await self._close(workspace)
+
+    async def forget_pages(self) -> None:
+        """Have the workspaces that nobody visited since it was asked last let go of what they keep in memory: all of
+        them share `ALL_CACHES`, and who comes finds room."""
+        before, self._visits = self._visits, {workspace.id: workspace.visits for workspace in self.open_workspaces}
+        for workspace in self.open_workspaces:
+            if workspace.visits != before.get(workspace.id):
+                continue
+            workspace.users += 1  # so that nobody closes it meanwhile
+            try:
+                with suppress(StorageUnavailable):
+                    await workspace.forget_pages()
+            finally:
+                workspace.users -= 1
 
     async def _close(self, workspace: Workspace) -> None:
         """To its end: whoever came for another workspace and hung up while this one made room for it must not leave

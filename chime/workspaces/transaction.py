@@ -71,7 +71,7 @@ class Transaction(RawTransaction):
     """The machine's time, which no simulated clock moves: what audit rows carry"""
 
     def __init__(self, raw: RawTransaction, actor: Actor, clock: Clock, ids: Ids) -> None:
-        super().__init__(raw._connection, raw._path)
+        super().__init__(raw._connection, raw._path, raw._errors)
         self.actor = actor
         self.now = clock.now()
         self.audited_at = clock.real_now()
@@ -179,6 +179,7 @@ class Writes:
         async with self._file.transaction() as raw:
             tx = Transaction(raw, actor, self._clock, self._ids)
             yield tx
+            tx.must_be_open()  # nothing goes into the journal for what cannot be committed
             await self._into_journal(tx.journal_rows)
         self._after_commit(tx.committed())
 

@@ -9,11 +9,12 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
 
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from chime.app import create_app
 from chime.security.permissions import Permission
 from chime.trust.public_routes import PUBLIC
+from chime.web.forms import LARGEST_OF_STRANGERS
 from chime.web.services import Services
 from tests.architecture.source import Module, chime, dotted
 
@@ -67,6 +68,14 @@ def test_no_route_is_public_and_asks_for_a_permission() -> None:
 def test_the_list_of_public_routes_holds_no_other() -> None:
     public = {path for path, handler in _handlers() if handler.opt.get("public")}
     assert not PUBLIC.keys() - public, "listed, but not public any more"
+
+
+def test_who_is_unknown_sends_little() -> None:
+    """It is held in memory before anybody is known who could be told apart."""
+    faults = [path for path, handler in _handlers() if handler.opt.get("public")
+              and cast(HTTPRouteHandler, handler).http_methods - {"GET", "HEAD"}
+              and cast(HTTPRouteHandler, handler).request_max_body_size != LARGEST_OF_STRANGERS]
+    assert not faults, faults
 
 
 def test_api_routes_take_keys_and_pages_take_sessions() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import socket
 import statistics
@@ -93,7 +94,7 @@ def _steady(options: Options) -> dict[str, float]:
         with served(installed.data_dir, fsync_ms=options.fsync_ms) as process:
             beside = subprocess.Popen(
                 [sys.executable, "-m", "tests.bench.neighbours", str(installed.data_dir), installed.workspace_id,
-                 str(seconds)], cwd=ROOT, stdout=subprocess.PIPE)
+                 str(seconds)], cwd=ROOT, env={**os.environ, **process.disk}, stdout=subprocess.PIPE)
             found = run_load("open", process.port, CONNECTIONS, requests, STEADY_RATE)
             told = json.loads(beside.communicate()[0])
             _check(process, found["statuses"], len(requests))

@@ -78,6 +78,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     pid: int
     seconds_to_ready: float
+    disk: Mapping[str, str]
+    """What a process beside it has in its environment, so that its disk is the same one"""
 
 
 @contextmanager
@@ -86,11 +88,12 @@ def served(data_dir: Path, *, graph_url: str = "http://127.0.0.1:9", port: int =
     """`chime serve` as a process, from exec to ready; ended with SIGTERM. `environment` is added to its own. Its
     modules are kept compiled, as they are on a server, also where this process may not keep its own."""
     port = port or free_port()
-    extra = dict(environment or {})
+    disk: Mapping[str, str] = {}
     if fsync_ms:
-        disk = FaultyDisk(data_dir)
-        disk.switch(fsync_delay_ms=fsync_ms)
-        extra |= disk.environment
+        slow = FaultyDisk(data_dir)
+        slow.switch(fsync_delay_ms=fsync_ms)
+        disk = slow.environment
+    extra = {**(environment or {}), **disk}
     inherited = {key: value for key, value in os.environ.items()
                  if not key.startswith("CHIME_") and key != "PYTHONDONTWRITEBYTECODE"}
     inherited |= {"CHIME_MASTER_KEY": base64.b64encode(MASTER_KEY).decode(), "CHIME_DATA_DIR": str(data_dir),
@@ -104,7 +107,8 @@ def served(data_dir: Path, *, graph_url: str = "http://127.0.0.1:9", port: int =
             if process.poll() is not None or time.monotonic() - begun > 30:
                 raise RuntimeError("chime serve did not become ready")
             time.sleep(0.01)
-        yield Process(base=base, port=port, pid=process.pid, seconds_to_ready=time.monotonic() - begun)
+        yield Process(base=base, port=port, pid=process.pid, seconds_to_ready=time.monotonic() - begun,
+                      disk=disk)
     finally:
         process.terminate()
         process.wait(25)

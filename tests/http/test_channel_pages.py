@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from chime import accounts
 from chime.simulator import Number
 from chime.simulator.model import Token
 from tests.http.inbox_setup import rows, until
@@ -150,3 +151,34 @@ async def test_a_number_that_is_disconnected_keeps_nothing_that_opens_it(world: 
         assert await workspace.db.rows("SELECT length(access_token_sealed), access_token_last_four FROM channel") == [
             (0, "")]
     assert (await alice.get(f"{PAGE}/{world.acme.channel_id}")).status_code == 404
+
+
+async def test_who_is_limited_to_some_numbers_hears_of_no_other_by_any_way(world: World) -> None:
+    alice, mo = await world.session("alice"), await world.session("mo")
+    world.simulator.world.add_number(THIRD, subscribed_app="200300400500600")
+    assert (await alice.post(PAGE, data=FORM)).status_code == 303
+    mo_id = await world.services.control.db.value("SELECT id FROM user WHERE email = 'mo@example.com'")
+    other = next(row[0] for row in await rows(world, world.acme, "SELECT id FROM channel WHERE phone_number_id = ?",
+                                              THIRD.phone_number_id))
+    async with world.services.control.ingest("test") as tx:
+        await tx.execute("UPDATE membership SET channels_json = json_array(?) WHERE user_id = ?",
+                         world.acme.channel_id, mo_id)
+    limited = await accounts.member_actor(world.services.control.db, world.acme.workspace_id, mo_id)
+    assert limited is not None
+    async with world.services.control.write(limited) as tx:
+        key = await accounts.create_api_key(tx, world.services.ids, workspace_id=world.acme.workspace_id, name="mo's",
+                                            scope_text="channels:read", made_by=mo_id)
+    async with world.client(key.key) as script:
+        listed = (await script.get("/api/v1/channels")).json()["items"]
+    assert [one["id"] for one in listed] == [world.acme.channel_id]
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        for waba_id in (ACME_NUMBER.waba_id, THIRD.waba_id):
+            await tx.execute(
+                "INSERT INTO message_template (id, meta_template_id, waba_id, name, language, category, status, "
+                "components_json, synced_at) VALUES (?1, ?1, ?1, 'hello', 'en', 'UTILITY', 'APPROVED', ?2, 0)",
+                waba_id, '[{"type": "BODY", "text": "Hello there"}]')
+    dialog = (await mo.get("/w/acme/inbox/new")).text
+    assert world.acme.channel_id in dialog and other not in dialog
+    tried = await mo.post("/w/acme/inbox", data={"phone": "+14155550123", "channel_id": other,
+                                                 "template_name": "hello", "template_language": "en"})
+    assert tried.status_code == 422, tried.text

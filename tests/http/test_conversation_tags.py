@@ -63,5 +63,5 @@ async def test_a_person_gets_them_with_their_data(world: World) -> None:
     alice, maya = await world.session("alice"), await talk(world)
     await alice.post(f"{maya.base}/tags", data={"name": "complaint"}, headers=HTMX)
     async with world.workspace(world.acme) as workspace:
-        told = await subject._about(workspace.db, maya.contact_id)
+        told = await subject._about(workspace.db, maya.contact_id, masked=False)
     assert told["conversation_tags"] == ["complaint"]

@@ -13,7 +13,7 @@ import pytest
 from chime import prove_inbox, setup
 from chime.channels import NewChannel
 from chime.clock import DAY
-from chime.inbound import account, proof, proof_jobs
+from chime.inbound import account, parked_watch, proof, proof_jobs
 from chime.inbound.actions import Journals
 from chime.inbound.model import Task
 from chime.simulator import Number
@@ -177,6 +177,43 @@ async def test_an_operator_sends_a_parked_delivery_on_its_way_again(world: World
                                                  "WHERE action = 'delivery.retried' ORDER BY sequence")
     assert audit == [("Alice", '{"workspaces":0}'), ("Alice", '{"workspaces":1}')]
     assert (await alice.post(f"/w/acme/delivery/parked/{parked_id}/retry")).status_code == 404
+
+
+async def test_an_operator_dismisses_a_parked_delivery_and_its_repeat_stays_away(world: World) -> None:
+    sent = message_of(world, "wamid.parked", number=STRANGE_NUMBER)
+    await take(world, sent)
+    alice, control = await world.session("alice"), world.services.control
+    parked_id = await control.db.value("SELECT id FROM parked_delivery")
+    address = f"/w/acme/delivery/parked/{parked_id}/dismissal"
+    assert address in (await alice.get("/w/acme/delivery")).text
+    assert (await (await world.session("mo")).post(address)).status_code == 403
+    answer = await alice.post(address, follow_redirects=True)
+    assert "Nobody will get it" in answer.text and "Nothing is parked" in answer.text
+    assert await control.db.rows("SELECT body_sealed FROM parked_delivery") == [(b"",)]
+    await take(world, sent)
+    assert (await proved(world))[1]["total"]["parked"] == 0, "Meta repeats for a week what it once had no answer to"
+    assert (await alice.post(address)).status_code == 404
+    [[actor]] = await control.db.rows("SELECT actor_name FROM audit_event WHERE action = 'delivery.dismissed'")
+    assert actor == "Alice"
+
+
+async def test_what_nobody_wanted_for_a_month_is_forgotten_and_counted(world: World,
+                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parked_watch, "AT_ONCE", 4)
+    control = world.services.control
+    for number in range(10):
+        await take(world, message_of(world, f"wamid.old.{number}", number=STRANGE_NUMBER))
+    async with control.ingest("test") as tx:
+        await tx.execute("UPDATE parked_delivery SET released_at = 1, body_sealed = x'' WHERE id IN "
+                         "(SELECT id FROM parked_delivery ORDER BY id LIMIT 3)")
+    assert await parked_watch.forget_old(control, before=world.clock.now() - parked_watch.KEPT) == 0
+    world.clock.advance(parked_watch.KEPT)
+    await take(world, message_of(world, "wamid.young", number=STRANGE_NUMBER))
+    assert await parked_watch.forget_old(control, before=world.clock.now() - parked_watch.KEPT) == 7
+    assert (await proved(world))[1]["total"]["parked"] == 1
+    assert await control.db.value("SELECT count(*) FROM parked_delivery") == 1
+    told = await control.db.rows("SELECT details_json FROM audit_event WHERE action = 'delivery.expired'")
+    assert sum(json.loads(details)["count"] for [details] in told) == 7
 
 
 async def without_number(world: World, wamid: str) -> str:

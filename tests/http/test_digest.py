@@ -9,6 +9,7 @@ import pytest
 
 from chime.clock import DAY, HOUR, MINUTE
 from chime.config import MailServer as Where
+from chime.notifications import Kind, notify
 from chime.notifications.digest_jobs import MAIL
 from tests.http.inbox_setup import Talk, rows, talk
 from tests.http.test_notifications import assign, choose, id_of
@@ -65,6 +66,18 @@ async def test_who_is_away_gets_one_mail_of_it(world: World, server: MailServer)
     assert "Maya Chen wrote to you" in server.mails[1].message.iter_parts().__next__().get_content()
     await passes(world, DAY)
     assert len(server.mails) == 2, "each thing is mailed once"
+
+
+async def test_a_mail_says_how_many_it_leaves_out(world: World, server: MailServer) -> None:
+    await choose(await world.session("bob"), digest="hourly")
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        for number in range(120):
+            await notify(tx, [await id_of(world, "bob")], Kind.CAMPAIGN_FINISHED, title=f"Sale {number}",
+                         from_chime=True)
+    await passes(world, 15 * MINUTE)
+    mail, = server.mails
+    plain = mail.message.iter_parts().__next__().get_content()
+    assert plain.count("is finished") == 20 and "And 100 more." in plain
 
 
 async def test_the_usual_is_no_mail(world: World, server: MailServer) -> None:

@@ -7,12 +7,16 @@ import json
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from chime import accounts
+from chime.accounts.model import Policy
 from chime.approvals.model import DELAY, FILE_KEPT, VALID, State
 from chime.exports.table import field_value
 from tests.http.data_setup import SETTINGS, ask, contact, decide, exported, fetch, lines, newest, standing, table
 from tests.http.inbox_setup import rows, talk
+from tests.http.people_setup import id_of
 from tests.support.world import PASSWORD, World
 
 
@@ -138,7 +142,11 @@ async def _demote(world: World, name: str, role: str) -> None:
 
 
 async def test_masked_people_get_masked_numbers_wherever_they_stand(world: World) -> None:
-    await talk(world, "Call me", name="Maya Chen")
+    maya = await talk(world, "Call me", name="Maya Chen")
+    [said] = await maya.messages()
+    alice = await world.session("alice")
+    assert (await alice.post(f"{maya.base}/messages/{said.id}/reaction", data={"emoji": "👍"})).status_code == 200
+    await world.settle()
     await _demote(world, "mo", "manager")
     async with world.services.control.ingest("test") as tx:
         await tx.execute("UPDATE membership SET masked = 1 WHERE user_id = (SELECT id FROM user WHERE email = ?)",
@@ -147,7 +155,7 @@ async def test_masked_people_get_masked_numbers_wherever_they_stand(world: World
         for form in ("csv", "jsonl"):
             answer = await exported(world, "mo", "alice", what, format=form)
             assert "4155550101" not in answer.text and "••101" in answer.text
-            assert "wamid" not in answer.text.replace('"wamid"', "").replace('"wamid":', "")
+            assert "wamid" not in answer.text.replace('"wamid"', "").replace('"wamid":', ""), "the number is in it"
 
 
 async def test_an_export_made_whole_is_not_handed_to_somebody_who_is_masked_by_then(world: World) -> None:
@@ -224,6 +232,28 @@ async def test_everything_about_one_person_comes_as_a_zip(world: World) -> None:
     assert (await standing(world, row.id)).subject == "", "no name stays behind"
 
 
+async def test_everything_about_one_person_has_no_whole_number_for_who_may_not_see_it(world: World) -> None:
+    conversation = await talk(world, "Call me", name="Maya Chen")
+    await conversation.says("STOP")
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        await tx.execute("UPDATE contact SET fields_json = ? WHERE id = ?",
+                         json.dumps({"second": "+447700900142", "city": "Pune"}), conversation.contact_id)
+    async with world.services.control.ingest("test") as tx:
+        await tx.execute("UPDATE membership SET masked = 1 WHERE user_id = (SELECT id FROM user WHERE email = ?)",
+                         "alice@example.com")
+    alice = await world.session("alice")
+    assert (await alice.post(f"/w/acme/contacts/{conversation.contact_id}/export")).status_code == 303
+    await world.settle()
+    whole = await fetch(world, "alice", await newest(world))
+    with zipfile.ZipFile(io.BytesIO(whole.content)) as found:
+        told = {name: found.read(name).decode() for name in found.namelist()}
+    about = json.loads(told["contact.json"])
+    assert about["phone"].endswith("••101") and about["fields"]["city"] == "Pune"
+    assert about["consent"][0]["marketing"] == "opted_out"
+    for name, content in told.items():
+        assert "4155550101" not in content and "7700900142" not in content and "wamid." not in content, name
+
+
 async def test_scripts_ask_look_and_fetch_and_no_key_agrees_for_its_own_person(world: World) -> None:
     await contact(world, "+14155550101", "Maya")
     async with world.client(await world.key(world.acme)) as script:
@@ -246,6 +276,72 @@ async def test_scripts_ask_look_and_fetch_and_no_key_agrees_for_its_own_person(w
     async with world.client(await world.key(world.acme, "workspace:read")) as other:
         assert (await other.get(f"/api/v1/exports/{one['id']}")).status_code == 404
         assert (await other.get("/api/v1/approvals")).status_code == 403
+
+
+@pytest.mark.parametrize("maker", ["", "mo"])
+async def test_a_key_without_numbers_exports_texts_as_masked_as_it_reads_them(world: World, maker: str) -> None:
+    maya = await talk(world, "Call me on +44 7700 900142")
+    scopes = "workspace:read,inbox:read,inbox:export"
+    async with world.services.control.ingest("test") as tx:
+        await tx.execute("INSERT INTO workspace_policy (workspace_id, policy_json) VALUES (?, ?)",
+                         world.acme.workspace_id, msgspec.json.encode(Policy(
+                             mask_in_text=True, exports_need_approval=False)).decode())
+    key = await _key_of(world, maker, scopes) if maker else await world.key(world.acme, scopes)
+    async with world.client(key) as script:
+        read = (await script.get(f"/api/v1/conversations/{maya.id}/messages")).text
+        assert "7700" not in read and "••" in read
+        asked = await script.post("/api/v1/exports/conversations", json={"format": "jsonl"})
+        assert asked.status_code == 202, asked.text
+        await world.settle()
+        if (await standing(world, asked.json()["id"])).state is State.REQUESTED:
+            await decide(world, "alice", await standing(world, asked.json()["id"]))
+        answer = await script.post(f"/api/v1/exports/{asked.json()['id']}/file")
+    assert answer.status_code == 200, answer.text
+    assert "7700" not in answer.text and "Call me on" in answer.text
+
+
+async def test_what_is_a_persons_own_is_in_the_export_of_their_key(world: World) -> None:
+    """A team lead reaches what is assigned to them in whatever team; so does a script of theirs."""
+    maya = await talk(world, "Hello from Maya")
+    mo = await id_of(world, "mo")
+    async with world.services.control.ingest("test") as tx:
+        await tx.execute("INSERT INTO team (id, workspace_id, name, created_at) VALUES ('t1', ?, 'North', 0)",
+                         world.acme.workspace_id)
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        await tx.execute("UPDATE conversation SET team_id = 't1', assignee_id = ? WHERE id = ?", mo, maya.id)
+    key = await _key_of(world, "mo", "workspace:read,inbox:read,inbox:export,numbers:read")
+    async with world.client(key) as script:
+        assert [one["id"] for one in (await script.get("/api/v1/conversations")).json()["items"]] == [maya.id]
+        asked = await script.post("/api/v1/exports/conversations", json={"format": "jsonl"})
+        assert asked.status_code == 202, asked.text
+        await world.settle()
+        await decide(world, "alice", await standing(world, asked.json()["id"]))
+        answer = await script.post(f"/api/v1/exports/{asked.json()['id']}/file")
+    assert {line["conversation_id"] for line in lines(answer)} == {maya.id}
+
+
+async def _key_of(world: World, name: str, scopes: str) -> str:
+    """A key that a member made."""
+    control, user_id = world.services.control, await id_of(world, name)
+    maker = await accounts.member_actor(control.db, world.acme.workspace_id, user_id)
+    assert maker is not None
+    async with control.write(maker) as tx:
+        made = await accounts.create_api_key(tx, world.services.ids, workspace_id=world.acme.workspace_id, name="test",
+                                             scope_text=scopes, made_by=user_id)
+    return made.key
+
+
+async def test_a_script_is_told_the_field_it_sent(world: World) -> None:
+    async with world.client(await world.key(world.acme)) as script:
+        wrong = await script.post("/api/v1/exports", json={"marketing_consent": "maybe", "format": "xls"})
+    assert wrong.status_code == 422
+    assert {error["field"] for error in wrong.json()["errors"]} == {"marketing_consent", "format"}
+
+
+async def test_the_page_narrows_an_export_to_who_agreed(world: World) -> None:
+    await contact(world, "+14155550101", "Maya")
+    row = await ask(world, "mo", marketing_consent="opted_in")
+    assert row.parameters["consent"] == "opted_in" and row.parameters["expected"] == 0
 
 
 async def test_a_leaked_row_names_its_export(world: World) -> None:

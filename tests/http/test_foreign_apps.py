@@ -35,6 +35,9 @@ async def test_an_app_speaks_for_the_workspaces_it_belongs_to_and_for_no_other(w
     await says(ACME_NUMBER, "wamid.forged")
     assert await rows(world, world.acme, "SELECT wamid FROM message") == []
     assert await parked(world) == 1, "it got its 200, so it is kept"
+    alice = await world.session("alice")
+    page = (await alice.get("/w/acme/delivery")).text
+    assert "A Meta app that is not this number’s signed it" in page and "Nobody claimed this number" not in page
     about_account = account_body(ACME_NUMBER.waba_id, "account_update", seconds(world), {"event": "DISABLED_UPDATE"})
     assert (await world.webhook(about_account, tenant=theirs, secret="an app of Globex alone")).status_code == 200
     await world.settle()

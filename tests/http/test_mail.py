@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from chime import audit
+from chime.audit import letters
 from chime.clock import DAY, HOUR, MINUTE, SECOND
 from chime.config import MailServer as Where
+from chime.db import StorageUnavailable
 from chime.errors import ChimeError, Invalid
 from chime.security.permissions import OPERATOR
-from tests.support.mail_server import MailServer, mail_server
+from tests.support.mail_server import MailServer, mail_server, mails_told
 from tests.support.world import World, running_world
 
 LINK = "https://chime.example/invitations/abc"
@@ -148,3 +151,55 @@ async def test_settled_mails_are_forgotten_after_a_week(installation: Path, tmp_
         world.clock.pass_time(HOUR)
         await mailer.send_due()
         assert await db.value("SELECT count(*) FROM outgoing_mail") == 0
+
+
+async def test_where_the_end_of_a_try_cannot_be_written_down_nothing_is_sent_again_at_once(
+    installation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with mail_server() as server, _world(installation, tmp_path / "data", server) as world:
+        control = world.services.control
+
+        @asynccontextmanager
+        async def full(source: str) -> AsyncIterator[Any]:
+            """The disk is full from the moment in which the mail server has the mail."""
+            if source == "mail" and server.mails:
+                raise StorageUnavailable("full")
+            async with ingest(source) as tx:
+                yield tx
+
+        ingest = control.ingest
+        monkeypatch.setattr(control, "ingest", full)
+        await world.services.mailer.send("bob@example.com", "x", "once")
+        async with asyncio.timeout(10):
+            while not server.mails:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(1)
+        assert [mail.text for mail in server.mails] == ["once\n"]
+        monkeypatch.setattr(control, "ingest", ingest)
+        world.clock.pass_time(MINUTE)
+        await world.services.mailer.send_due()
+        (state,), = await control.db.rows("SELECT state FROM outgoing_mail")
+        assert state == "sent"
+
+
+async def test_an_address_no_mail_goes_to_keeps_nothing_from_happening_and_nobody_else_from_hearing(
+    installation: Path, tmp_path: Path,
+) -> None:
+    """Such as first..last@, which a provider may well vouch for."""
+    async with mail_server() as server, _world(installation, tmp_path / "data", server) as world:
+        control = world.services.control
+        async with control.ingest("test") as tx:
+            await tx.execute("UPDATE user SET email = 'a..lice@example.com' WHERE email = 'alice@example.com'")
+            for name in ("mo", "kim"):
+                await tx.execute("UPDATE membership SET role = 'owner' WHERE user_id = (SELECT id FROM user "
+                                 "WHERE email = ?)", f"{name}@example.com")
+        kim = await world.session("kim")
+        asked = await kim.post("/w/acme/settings/erasure", data={"name": "Acme"})
+        assert asked.status_code == 303, asked.text
+        told = await mails_told(server, 2)
+        assert {to for to, _ in told} == {"mo@example.com", "kim@example.com"}
+        async with world.workspace(world.acme) as workspace:
+            made = await audit.sign(audit.trail_of(workspace, control))
+        assert made is not None
+        await letters.mail_checkpoint(control, world.services.mailer, world.acme.workspace_id, made, 1)
+        await mails_told(server, 4)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from chime import inbox
 from chime.clock import DAY, HOUR, MINUTE
 from chime.simulator import write
 from chime.simulator.sample_media import sample
+from chime.whatsapp.answers import MediaLocation
 from tests.http.inbox_setup import Left, Talk, leaving, talk, without_script
 from tests.support.world import World
 
@@ -168,6 +170,42 @@ async def test_a_fetch_that_fails_is_told_and_tried_again_by_itself(world: World
     await world.settle()
     assert (await kim.get(address(maya, message))).content == LONG
     assert "did not hand over" not in await bubble(maya, kim, message)
+
+
+async def test_a_file_is_asked_for_as_long_as_meta_holds_it(world: World) -> None:
+    """A token that ran out on a Friday night is renewed on Monday; the files of the weekend come home by themselves."""
+    maya = await talk(world)
+    world.simulator.set_switches({"token_expired": True})
+    message = await sends(maya, "image", LONG, "image/png")
+    for _ in range(65):
+        world.clock.pass_time(HOUR + MINUTE)
+        await world.services.runner.sweep([world.acme.workspace_id])
+        await world.settle()
+    found = (await maya.messages("id = ?", message.id))[0]
+    assert found.media is not None and found.media.state == "pending"
+    world.simulator.set_switches({"token_expired": False})
+    world.clock.pass_time(HOUR + MINUTE)
+    world.sessions_are_over()
+    kim = await world.session("kim")
+    await world.services.runner.sweep([world.acme.workspace_id])
+    await world.settle()
+    assert (await kim.get(address(maya, message))).content == LONG
+
+
+async def test_a_file_whose_message_is_forgotten_on_its_way_stays_nowhere(
+        world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    maya, found = await talk(world), world.services.graph.media_url
+
+    async def forgotten_meanwhile(media_id: str, *given: Any, **named: Any) -> MediaLocation:
+        place = await found(media_id, *given, **named)
+        async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+            await tx.execute("UPDATE message SET media_id = NULL WHERE conversation_id = ?", maya.id)
+            await tx.execute("DELETE FROM media WHERE meta_media_id = ?", media_id)
+        return place
+
+    monkeypatch.setattr(world.services.graph, "media_url", forgotten_meanwhile)
+    await maya.says({"type": "image", "image": {}})
+    assert stored_files(world) == []
 
 
 async def test_a_person_may_ask_for_the_file_at_once(world: World) -> None:

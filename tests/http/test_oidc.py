@@ -101,6 +101,23 @@ async def test_the_last_owner_stays_and_hand_made_owners_are_never_lowered(yard:
     assert await yard.role("olga@example.com", "globex") == "owner"
 
 
+async def test_who_came_by_a_group_and_was_made_an_owner_by_an_owner_stays_one(yard: Yard) -> None:
+    await yard.rule("sales", "agent")
+    yard.becomes("nora", groups=["sales"])
+    nora = await yard.browser()
+    assert (await yard.sign_in(nora)).status_code == 303
+    nora = await with_token(nora)
+    nora_id = (await yard.rows("SELECT id FROM user WHERE email = 'nora@example.com'"))[0][0]
+    alice = await yard.known("alice")
+    offered = await alice.post(f"/w/acme/settings/members/{nora_id}/ownership-offer", data={"keeps": "yes"})
+    assert offered.status_code == 303, offered.text
+    assert (await nora.post("/w/acme/settings/ownership/acceptance")).status_code == 303
+    for groups in (["sales"], []):
+        yard.becomes("nora", groups=groups)
+        assert (await yard.sign_in(await yard.browser())).status_code == 303
+        assert await yard.role("nora@example.com") == "owner", groups
+
+
 async def test_who_is_suspended_by_hand_stays_so(yard: Yard) -> None:
     await yard.rule("sales", "agent")
     yard.becomes("nora", groups=["sales"])

@@ -12,7 +12,7 @@ import uvicorn
 from litestar import Litestar
 
 from chime.clock import DAY, HOUR, MINUTE, SECOND
-from chime.inbox import Message
+from chime.inbox import Message, statuses
 from chime.inbox.delivery import send
 from chime.jobs import Pace, Work
 from chime.log import Log
@@ -77,9 +77,14 @@ async def test_nobody_waits_for_ever_and_the_end_is_told(world: World) -> None:
     message = await only(maya)
     assert (message.status, message.error_title) == ("failed", "The number sends faster than its limit")
     assert world.simulator.switches.answer_429 == 100 - 8, "eight attempts"
-    world.simulator.set_switches({"answer_429": 0})
+    world.simulator.set_switches({"answer_429": 1})
     assert (await kim.post(f"{maya.base}/messages/{message.id}/retry", headers=HTMX)).status_code == 200
     await world.settle()
+    again = await only(maya)
+    assert again.status == "queued" and again.next_attempt_at is not None
+    assert again.next_attempt_at - world.clock.now() < 5 * SECOND, "the pauses begin anew"
+    world.clock.pass_time(MINUTE)
+    await run_due(world)
     assert (await only(maya)).status == "read" and len(ledger(world)) == 1
 
 
@@ -197,6 +202,26 @@ async def test_a_number_meta_holds_back_waits_an_hour_and_then_goes_on(world: Wo
     world.clock.pass_time(HOUR + SECOND)
     await run_due(world)
     assert [message.status for message in await maya.sent()] == ["failed", "read"]
+
+
+async def test_a_pause_that_a_wrong_clock_set_ends_with_it(world: World) -> None:
+    kim, maya = await world.session("kim"), await talk(world)
+    world.simulator.set_switches({"answer_429": 1})
+    tried = await maya.reply(kim, "tried already")
+    world.clock.pass_time(20 * MINUTE)
+    # The machine's clock is 30 days ahead for a while, and just then Meta holds the number back.
+    world.clock.advance(30 * DAY)
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        await statuses.heed(tx, "pause_channel", channel_id=world.acme.channel_id, conversation_id=maya.id, words="",
+                            at=tx.now)
+    await run_due(world)
+    held = (await maya.messages("id = ?", tried.id))[0]
+    assert held.next_attempt_at is not None and held.next_attempt_at > world.clock.now() + 59 * MINUTE
+    world.clock.advance(-30 * DAY)
+    await run_due(world)
+    await run_due(world)
+    assert (await only(maya)).status == "read", "what it held back leaves"
+    assert (await maya.reply(kim, "written since")).status == "read"
 
 
 async def test_retries_wait_as_long_as_the_code_asks(world: World) -> None:

@@ -15,9 +15,9 @@ import pytest
 
 from chime import cli
 from chime.config import load
-from chime.restores import box
 from chime.serve import only_one
 from chime.setup import keys_of
+from chime.workspaces import keys
 from chime.workspaces.recovery_sheet import sheet
 from tests.support.world import MASTER_KEY
 
@@ -35,8 +35,8 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "etc" / "chime" / "master.key"
     path.parent.mkdir(parents=True)
     path.write_text(f"{written(MASTER_KEY)}\n")
-    monkeypatch.setattr(box, "SERVICE_KEY", path)
-    monkeypatch.setattr(box, "SERVICE_DATA", tmp_path / "data")
+    monkeypatch.setattr(keys, "SERVICE_KEY", path)
+    monkeypatch.setattr(keys, "SERVICE_DATA", tmp_path / "data")
     return path
 
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from chime.accounts.membership import remove
+from chime.accounts.sessions import end_sessions_of
 from chime.clock import DAY, MINUTE
 from chime.notifications import Kind, notify
 from chime.notifications.actions import PUSH
@@ -215,6 +216,26 @@ async def test_a_session_that_time_ended_leaves_the_phone_ringing(yard: Yard) ->
         await tx.execute("UPDATE session SET expires_at = 1")
         await tx.execute("DELETE FROM session WHERE expires_at < ?", world.clock.real_now())
     assert len(await yard.devices()) == 1
+
+
+async def test_who_ends_every_session_ends_the_ringing_of_a_lost_phone_too(yard: Yard) -> None:
+    world = yard.world
+    await yard.subscribe("bob")
+    async with world.services.control.ingest("test") as tx:
+        await tx.execute("UPDATE session SET expires_at = 1")
+        await tx.execute("DELETE FROM session WHERE expires_at < ?", world.clock.real_now())
+    world.sessions_are_over()
+    bob, own = await world.session("bob"), Browser(yard.service, "bob-at-home")
+    assert (await bob.post("/me/push", data=own.fields)).status_code == 200
+    assert len(await yard.devices()) == 2
+    assert (await bob.post("/me/sessions/end-others")).status_code == 303
+    assert len(await yard.devices()) == 1, "the browser in front of him goes on"
+    said = await talk(world)
+    await assign(world, said, await world.session("alice"), "bob")
+    await own.rung()
+    async with world.services.control.write(SYSTEM) as tx:
+        await end_sessions_of(tx, await id_of(world, "bob"))
+    assert await yard.devices() == []
 
 
 async def test_what_a_browser_names_is_looked_at(world: World) -> None:

@@ -123,10 +123,9 @@ async def listen(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, set
     heard: dict[str, set[str]] = {name: set() for name in open_files}
     ears = {file.path: heard[name].add for name, file in open_files.items()}
 
-    def traced(self: LongReads) -> Any:
-        connection = opened(self)
-        connection.set_trace_callback(ears.get(self._path))
-        return connection
+    def traced(self: LongReads) -> None:
+        opened(self)
+        self._connection.set_trace_callback(ears.get(self._path))
 
     monkeypatch.setattr(LongReads, "_open", traced)
     for file in open_files.values():

@@ -96,6 +96,8 @@ async def test_reasons_on_their_page(world: World) -> None:
     alice = await world.session("alice")
     known = await reasons(world, "optional", "Solved", "Spam")
     assert (await alice.post(f"{SETTINGS}/reasons", data={"name": " solved "})).status_code == 422
+    for form in ("reasons", f"reasons/{known['Spam']}", f"reopening/{world.acme.channel_id}"):
+        assert (await alice.post(f"{SETTINGS}/{form}")).status_code == 422, f"{form}: a form without its fields"
     await alice.post(f"{SETTINGS}/reasons/{known['Spam']}/place", data={"by": "up"})
     page = (await alice.get(SETTINGS)).text
     assert page.index('<b dir="auto">Spam') < page.index('<b dir="auto">Solved')

@@ -10,6 +10,7 @@ import pytest
 
 from chime.clock import DAY, HOUR, MINUTE, rfc3339
 from chime.inbox.actions import move_threads
+from chime.simulator.sample_media import sample
 from tests.http.inbox_setup import Talk, rows, stock_templates, talk, until, without_script
 from tests.http.test_queues import listed, sweep
 from tests.support.files import paths
@@ -270,3 +271,22 @@ async def test_after_its_seconds_it_leaves_and_cannot_be_undone(world: World) ->
     mo = await world.session("mo")
     await said.reply(mo, "at once")
     assert len(said.on_the_phone()) == 3, "everybody chooses for themselves"
+
+
+async def test_a_script_may_put_another_file_into_it(world: World) -> None:
+    said = await talk(world)
+    picture = sample("image").content
+    async with world.client(await world.key(world.acme)) as script:
+        made = await script.post("/api/v1/scheduled-messages", json={
+            "conversation_id": said.id, "type": "text", "text": {"body": "without a picture"},
+            "send_at": rfc3339(world.clock.now() + HOUR)})
+        stored = (await script.post("/api/v1/media", files={"file": ("mug.png", picture, "image/png")})).json()
+        question = (await said.messages("direction = 'in'"))[0]
+        changed = await script.patch(f"/api/v1/scheduled-messages/{made.json()['id']}", json={"message": {
+            "type": "image", "image": {"id": stored["id"], "caption": "with one"},
+            "context": {"message_id": question.id}}})
+        assert changed.status_code == 200 and changed.json()["media_id"] == stored["id"], changed.text
+    await pass_an_hour(world)
+    (arrived,) = said.on_the_phone()
+    assert arrived.type == "image" and arrived.quoted == question.wamid
+    assert world.simulator.world.media[arrived.content["id"]].content == picture

@@ -15,7 +15,7 @@ from tests.support.canaries import day
 from tests.support.world import running_world
 
 # What must have been logged for the absence of the rest to mean anything.
-EXPECTED = ("event.rejected", "PreferenceChanged", "read_receipt.not_sent")
+EXPECTED = ("event.rejected", "MessageReceived", "read_receipt.not_sent")
 
 
 class Keeper(logging.Handler):

@@ -309,3 +309,10 @@ async def test_every_page_says_what_a_browser_may_do_with_it(world: World, brows
         assert "server" not in answer.headers, path
         for markup in (" style=", "<script>", " onclick=", "javascript:"):
             assert markup not in answer.text, (path, markup)
+
+
+async def test_a_stranger_makes_the_server_remember_little(world: World) -> None:
+    """A connection that sends its form slowly is kept for a minute and more, and with it what has come of the form."""
+    async with httpx.AsyncClient(base_url=world.base) as stranger:
+        assert (await stranger.post("/sign-in", data={"email": "x" * 70_000})).status_code == 413
+        assert (await stranger.post("/sign-in", files={"email": b"x" * 70_000})).status_code == 413

@@ -98,6 +98,7 @@ async def _webhooks_of_all_kinds(world: World) -> None:
                                              image={"id": "404", "caption": WORDS})),
         inbound(ACME_NUMBER, PERSON, {"text": {"body": WORDS}, "from": PERSON.phone}, {"id": known, "type": WORDS}),
         # An event that only fails when it is applied: its evidence is longer than is kept.
+        inbound(ACME_NUMBER, PERSON, text(PERSON, WORDS * 80, at, "STOP")),
         change(ACME_NUMBER, "user_preferences", user_preferences=[{"wa_id": PERSON.phone, "value": WORDS * 80}]),
         statuses(ACME_NUMBER, {"id": known, "status": "failed", "recipient_id": PERSON.phone, "errors": errors}),
         system(ACME_NUMBER, "wamid.sys", at, "447700900987", type="user_changed_number", body=PERSON.name,

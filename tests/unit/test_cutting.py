@@ -102,6 +102,15 @@ def test_hashes_alone_find_a_person_too() -> None:
         assert found is not None and b"SECRET" not in found.body and PHONE.encode() not in found.body, name
 
 
+def test_what_they_once_changed_is_named_to_be_forgotten_as_well() -> None:
+    """Old edits, reactions and deletions wait for the message they are about, perhaps for ever."""
+    edit = {"type": "edit", "edit": {"original_message_id": "wamid.never", "message": said(PHONE, "x", "SECRET")}}
+    threads = [{"id": phone, "messages": [{**said(phone, f"wamid.{phone}"), **part}]} for phone, part in (
+        (PHONE, edit), (OTHER, {"type": "revoke", "revoke": {"original_message_id": "wamid.kept"}}))]
+    found = cut(Meant([Identity("phone", PHONE)]), body("history", history=[{"threads": threads}]))
+    assert found is not None and found.targets == ("wamid.never",)
+
+
 def test_slashes_as_meta_escapes_them_hide_no_id() -> None:
     meant = Meant((), ["wamid.a/b=="])
     plain = body("messages", statuses=[{"id": "wamid.a/b==", "status": "sent", "timestamp": "1"}])

@@ -77,6 +77,8 @@ def test_times_read_as_people_write_them() -> None:
     assert berlin.clock_time(NOW) == "12:00"
     assert language.Reader("en", "America/New_York", NOW).clock_time(NOW) == "6:00\u00a0AM"
     assert language.Reader("en", "no such zone", NOW).clock_time(NOW) == "11:00\u00a0AM"
+    for folder in ("America", "x" * 300):  # as a cookie may say
+        assert language.Reader("en", folder, NOW).clock_time(NOW) == "11:00\u00a0AM"
     assert language.Reader("no such language", "", NOW).day_label(NOW) == "Today"
 
 

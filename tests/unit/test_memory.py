@@ -22,8 +22,11 @@ full = resident()
 kept = kept[1::2]
 holed = resident()
 
+async def nothing_else():
+    pass
+
 async def main():
-    giving = asyncio.create_task(memory.give_back_memory())
+    giving = asyncio.create_task(memory.give_back_memory(nothing_else))
     for _ in range(500):
         await asyncio.sleep(0.01)
         if full - resident() > 20_000:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from chime.security.spool import EncryptedSpool
+from chime.security.spool import EncryptedSpool, held_in_memory
 
 CANARY = b"the customer's passport number is C01X00T47 "
 
@@ -44,3 +44,13 @@ def test_the_temporary_file_tells_nothing() -> None:
         assert CANARY not in content
         assert b"passport" not in content
     assert seen, "the spool did not go to a file, so this test saw nothing"
+
+
+def test_many_small_ones_do_not_fill_the_memory() -> None:
+    """A form may have two hundred files, and its sender minutes to send them: what is too much lies on the disk."""
+    before = held_in_memory()
+    many = [_spooled(990_000) for _ in range(100)]
+    assert held_in_memory() <= 32 * 1024 * 1024
+    assert all(spool.read() == plain for spool, plain in many), "wherever it lies"
+    del many
+    assert held_in_memory() == before, "and is forgotten with them"

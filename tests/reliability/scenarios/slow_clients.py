@@ -38,7 +38,7 @@ def _habits(appliance: Appliance, limits: Limits) -> list[tuple[Habit, float]]:
     webhook = (f"POST {appliance.webhook_path} HTTP/1.1\r\nhost: x\r\n"
                f"x-hub-signature-256: sha256={'0' * 64}\r\n").encode()
     form = (b"POST /sign-in HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n"
-            b"content-length: 90000\r\n\r\n")
+            b"content-length: 60000\r\n\r\n")
     good = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
     return [
         (Habit("silent"), limits.first_byte),

@@ -20,6 +20,14 @@ from chime.workspaces.provision import _steps_of as real_steps_of
 from tests.unit.releases.installed import file_of, installed
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """No file can be brought up to date."""
+    def refuses(path: Path, *rest: Any) -> int:
+        raise error
+
+    monkeypatch.setattr(registries, "migrate", refuses)
+
+
 async def test_one_waits_and_the_others_are_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = await installed(tmp_path)
     bad = (await new_workspace(config, "Bad")).id
@@ -47,11 +55,7 @@ async def test_one_waits_and_the_others_are_open(tmp_path: Path, monkeypatch: py
 async def test_whoever_is_refused_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that is raised again and again keeps every frame it went through, and each holds a webhook's body."""
     config = await installed(tmp_path)
-
-    def refuses(path: Path, *rest: Any) -> int:
-        raise MigrationFailed("workspace.db could not be brought up to date and is as it was (X)")
-
-    monkeypatch.setattr(registries, "migrate", refuses)
+    refuse(monkeypatch, MigrationFailed("workspace.db could not be brought up to date and is as it was (X)"))
     async with opened(config) as (control, registry):
         (record,) = await control.workspaces()
         told = []
@@ -67,11 +71,7 @@ async def test_whoever_is_refused_leaves_nothing_behind(tmp_path: Path, monkeypa
 
 async def test_a_workspace_of_a_newer_release_waits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = await installed(tmp_path)
-
-    def refuses(path: Path, *rest: Any) -> int:
-        raise StartRefused("workspace.db was written by a newer Chime; install that version or a later one")
-
-    monkeypatch.setattr(registries, "migrate", refuses)
+    refuse(monkeypatch, StartRefused("workspace.db was written by a newer Chime; install that version or a later one"))
     async with opened(config) as (control, registry):
         (record,) = await control.workspaces()
         with pytest.raises(MigrationFailed, match="newer Chime"):

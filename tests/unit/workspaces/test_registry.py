@@ -13,7 +13,7 @@ from chime.config import Config, load
 from chime.ids import Ids
 from chime.security.permissions import OPERATOR
 from chime.setup import initialise, opened
-from chime.workspaces import create_workspace
+from chime.workspaces import Workspace, create_workspace
 from chime.workspaces.registry import MOST_UNVISITED, Registry
 from tests.support.world import MASTER_KEY, PASSWORD
 
@@ -84,3 +84,31 @@ async def _visit(registry: Registry, workspace_id: str) -> None:
 def _folders_with_open_files() -> set[str]:
     links = [Path(os.readlink(link)) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     return {path.parent.name for path in links if path.name.startswith("workspace.db")}
+
+
+async def test_who_was_not_visited_since_it_was_asked_last_lets_go_of_its_pages(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, told, let_go = await installation(tmp_path, 1), [], Workspace.forget_pages
+
+    async def seen(self: Workspace) -> None:
+        told.append(self.id)
+        await let_go(self)
+
+    monkeypatch.setattr(Workspace, "forget_pages", seen)
+    async with opened(config) as (control, registry):
+        busy, idle = [record.id for record in await control.workspaces()]
+        for workspace_id in (busy, idle):
+            async with registry.use(workspace_id, stays=True):
+                pass
+        await registry.forget_pages()
+        assert told == [], "both were visited since"
+        async with registry.use(idle):  # work that nobody waits for is no visit
+            pass
+        async with registry.use(busy, stays=True) as workspace:
+            await registry.forget_pages()
+            assert told == [idle] and workspace.users == 1
+        async with registry.use(idle) as workspace:
+            assert workspace.users == 1
+            async with workspace.ingest("test") as tx:
+                await tx.execute("INSERT INTO meta (key, value) VALUES ('still', 'there')")
+            assert await workspace.db.value("SELECT value FROM meta WHERE key = 'still'") == "there"

@@ -1,0 +1,52 @@
+"""Numbers and ids that somebody was known by once: they still lead to their contact, and may be somebody else's by now.
+
+Promise: what comes late under a former id is its contact's and brings the id not back; who has a former number now, and
+an id that nobody had, is another person.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from chime.db import Db
+from chime.whatsapp import Person
+
+# A number given up by Meta's own news, of somebody of whom an id of that time is known. A contact that was made of
+# several may have a second number that nobody gave up.
+_GIVEN_UP = (
+    "SELECT 1 FROM contact WHERE id = ?1 AND phone IS NOT ?2 AND EXISTS (SELECT 1 FROM contact_identity "
+    "WHERE contact_id = ?1 AND kind = 'user_id' AND value IS NOT contact.user_id) "
+    "AND EXISTS (SELECT 1 FROM audit_event WHERE object_kind = 'contact' AND object_id = ?1 "
+    "AND action = 'contact.identity_changed') AND NOT EXISTS (SELECT 1 FROM audit_event "
+    "WHERE object_kind = 'contact' AND object_id = ?1 AND action = 'contact.merged')")
+
+
+async def without_them(db: Db, person: Person, phone_owner: str | None, user_owner: str | None) -> Person:
+    """`person` without the ids that led to their contact once and were given up since: a message that comes late
+    must not have us write to the old number again."""
+    phone, user_id = person.phone, person.user_id
+    if phone_owner and await db.value("SELECT phone IS NOT ? FROM contact WHERE id = ?", phone, phone_owner):
+        phone = None
+    if user_owner and await db.value("SELECT user_id IS NOT ? FROM contact WHERE id = ?", user_id, user_owner):
+        user_id = None
+    return msgspec.structs.replace(person, phone=phone, user_id=user_id)
+
+
+async def has_a_new_holder(db: Db, person: Person, phone_owner: str) -> bool:
+    """Whether this number was given up by whom it leads to, and an id that nobody had says that somebody else has it
+    now. What its former holder wrote before comes with an id of theirs."""
+    return person.user_id is not None and bool(await db.value(_GIVEN_UP, phone_owner, person.phone))
+
+
+async def wrote_before(db: Db, person: Person, phone_owner: str, user_owner: str) -> bool:
+    """Whether this comes late from somebody who gave up this id and this number, which is another person's by now."""
+    return bool(await db.value(
+        "SELECT 1 FROM contact AS holder JOIN contact AS writer ON writer.id = ?2 WHERE holder.id = ?1 "
+        "AND holder.id <> writer.id AND holder.user_id <> ?3 AND writer.user_id IS NOT ?3",
+        phone_owner, user_owner, person.user_id))
+
+
+async def fits(db: Db, contact_id: str | None, known: Person, new: Person) -> bool:
+    """Whether this contact, who has the number that somebody gives up, can be them: it has no other id."""
+    return bool(await db.value("SELECT 1 FROM contact WHERE id = ? AND phone = ? AND (user_id IS NULL "
+                               "OR user_id IN (?, ?))", contact_id, known.phone, known.user_id, new.user_id))
