@@ -26,6 +26,7 @@ from tests.support.world import World
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+COMPOSER = re.compile(r"/composer\b.*\.js")
 MESSAGES = re.compile(r"/inbox/[a-z0-9]+/messages$")
 PICTURE: FilePayload = {"name": "mug.png", "mimeType": "image/png", "buffer": sample_media.product_photo(70, 130, 170)}
 PAPER: FilePayload = {"name": "receipt.pdf", "mimeType": "application/pdf", "buffer": sample_media.pdf("Receipt")}
@@ -206,6 +207,27 @@ async def test_drafts_are_kept(pages: Pages, world: World) -> None:
     await page.reload()
     await expect(page.locator("#text")).to_have_value("Half a thought")
     assert other.on_the_phone() == []
+
+
+async def test_what_was_typed_before_the_composer_came_is_kept(pages: Pages, world: World) -> None:
+    await new_talk(world, "Una Prill")
+    found = await new_talk(world, "Vico Rau")
+    page = await open_talk(pages, found)
+    let_it_come = asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        await let_it_come.wait()
+        await route.continue_()
+
+    await page.route(COMPOSER, slow)
+    await page.locator("#text").fill("Half a thought")
+    await row(page, "Una Prill").click()
+    await expect(page.locator("#thread-header h2")).to_have_text("Una Prill")
+    await row(page, "Vico Rau").click()
+    await expect(page.locator("#thread-header h2")).to_have_text("Vico Rau")
+    await expect(page.locator("#text")).to_have_value("")
+    let_it_come.set()
+    await expect(page.locator("#text")).to_have_value("Half a thought")
 
 
 async def test_files(pages: Pages, world: World) -> None:

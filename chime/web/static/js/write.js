@@ -59,13 +59,19 @@ document.addEventListener('chime:quote', (event) => {
   later(event, () => document.dispatchEvent(new CustomEvent('chime:quote', { detail: event.detail })));
 }, true);
 
+const draftKey = () => `draft:${user}:${base}:${openThread().dataset.conversation}`;
+
+// Who has written and gone on to another conversation finds it again when they are back.
+document.addEventListener('input', ({ target }) => {
+  if (!isHere && target.id === 'text') sessionStorage.setItem(draftKey(), target.value);
+});
+
 /** What shows before anybody writes: whether voices can be recorded here, and the draft. */
 function look() {
   const able = Boolean(navigator.mediaDevices && window.MediaRecorder);
   if (byId('record')) byId('record').hidden = !able;
   if (byId('no-voice')) byId('no-voice').hidden = able;
-  const { conversation } = openThread()?.dataset ?? {};
-  if (conversation && !coming && sessionStorage.getItem(`draft:${user}:${base}:${conversation}`)) withComposer();
+  if (openThread()?.dataset.conversation && !coming && sessionStorage.getItem(draftKey())) withComposer();
 }
 
 document.addEventListener('htmx:after:swap', look);
