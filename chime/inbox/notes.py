@@ -13,7 +13,7 @@ import msgspec
 
 from chime import notifications
 from chime.db import Db
-from chime.errors import Forbidden, Invalid, NotFound, Sentence
+from chime.errors import Conflict, Forbidden, Invalid, NotFound, Sentence
 from chime.notifications import Kind
 from chime.workspaces import Transaction
 
@@ -81,13 +81,13 @@ def mentioned(text: str, named: Sequence[Mentionable]) -> frozenset[str]:
 
 async def write(tx: Transaction, conversation_id: str, text: str, *, mentions: Collection[str],
                 client_id: str | None = None) -> str:
-    """A new note; its id. The same `client_id` twice is one note. Raises Invalid, NotFound."""
+    """A new note; its id. The same `client_id` twice is one note. Raises Invalid, NotFound, Conflict."""
     text = _sound(text, mentions)
     if client_id is not None:
-        known: str | None = await tx.value("SELECT id FROM note WHERE client_id = ? AND conversation_id = ?",
-                                           client_id, conversation_id)
-        if known is not None:
-            return known
+        for known, where in await tx.rows("SELECT id, conversation_id FROM note WHERE client_id = ?", client_id):
+            if where != conversation_id:
+                raise Conflict("This message id was used in another conversation.")
+            return str(known)
     last = await tx.value("SELECT last_message_at FROM conversation WHERE id = ?", conversation_id)
     if last is None:
         raise NotFound("There is no such conversation.")

@@ -130,10 +130,11 @@ async def schedule(tx: Transaction, conversation_id: str, draft: Draft, *, at: i
     """Take a message for a moment to come; its id. The same `client_id` twice is one. Raises NotFound, Invalid,
     Refused (also when the reply window will be closed then), Conflict."""
     if draft.client_id is not None:
-        known: str | None = await tx.value("SELECT id FROM scheduled_message WHERE client_id = ? "
-                                           "AND conversation_id = ?", draft.client_id, conversation_id)
-        if known is not None:
-            return known
+        for known, where in await tx.rows("SELECT id, conversation_id FROM scheduled_message WHERE client_id = ?",
+                                          draft.client_id):
+            if where != conversation_id:
+                raise Conflict("This message id was used in another conversation.")
+            return str(known)
     if await tx.value("SELECT count(*) FROM scheduled_message WHERE conversation_id = ? AND state <> 'cancelled'",
                       conversation_id) >= MOST_OF_ONE:
         raise Conflict(Sentence("A conversation has at most %(most)s scheduled messages.", most=MOST_OF_ONE))

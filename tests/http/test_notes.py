@@ -47,6 +47,14 @@ async def test_the_same_press_twice_is_one_note(world: World) -> None:
     assert await rows(world, world.acme, "SELECT count(*) FROM note") == [(1,)]
 
 
+async def test_an_id_that_was_used_in_another_conversation_is_refused(world: World) -> None:
+    alice = await world.session("alice")
+    said, other = await talk(world), await talk(world, "And I", name="Olga", phone="+4915112345999")
+    await note(alice, said, "here", client_id="abc")
+    assert (await note(alice, other, "there", client_id="abc")).status_code == 409
+    assert await rows(world, world.acme, "SELECT text FROM note") == [("here",)]
+
+
 async def test_mentions_call_people_and_teams_until_they_looked(world: World) -> None:
     alice, mo, kim = [await world.session(name) for name in ("alice", "mo", "kim")]
     said = await talk(world)

@@ -54,6 +54,16 @@ async def test_it_leaves_at_its_moment_in_its_authors_name_and_once(world: World
     assert actions == ["message.scheduled", "message.queued"]
 
 
+async def test_the_same_press_twice_is_one_and_in_another_conversation_refused(world: World) -> None:
+    alice = await world.session("alice")
+    said, other = await talk(world), await talk(world, "And I", name="Olga", phone="+4915112345999")
+    for _ in range(2):
+        assert (await later(alice, said, "See you at ten", client_id="abc")).status_code == 200
+    refused = await later(alice, other, "See you at ten", client_id="abc")
+    assert refused.status_code == 422 and "used in another conversation" in refused.text
+    assert len(await waiting(said)) == 1 and await waiting(other) == []
+
+
 async def test_near_moments_need_no_sweep(world: World) -> None:
     said = await talk(world)
     async with world.client(world.acme.key or await world.key(world.acme)) as script:
