@@ -19,7 +19,8 @@ fetchStyle('compose');
 const composer = () => byId('composer');
 const field = () => byId('text');
 
-/* Drafts, one for each conversation, for as long as the tab lives and its person is signed in (see leave.js) */
+/* Drafts, one for each conversation, for as long as the tab lives and its person is signed in (see leave.js). What is
+ * typed into the field write.js keeps. */
 
 const draftKey = (conversation) => `draft:${user}:${base}:${conversation}`;
 
@@ -74,7 +75,6 @@ document.addEventListener('input', (event) => {
   if (event.target !== field()) return;
   if (!field().value) seen = '';
   else seen ||= newest();
-  keepDraft(openThread().dataset.conversation, field().value);
   fit();
   if (!field().value || Date.now() - typedAt < TYPING_EVERY) return;
   typedAt = Date.now();

@@ -12,14 +12,12 @@ const REST = 800;
 let coming;
 let isHere = false;
 
-const nothing = () => {};
-
-function withComposer(then = nothing) {
+function withComposer(then) {
   coming ??= import('./composer.js');
-  coming.then(() => { isHere = true; then(); }, () => {
+  coming.then(() => { isHere = true; then?.(); }, () => {
     coming = undefined;
     addEventListener('online', () => withComposer(), { once: true });
-    if (then !== nothing) toast({ text: words('failed_request'), error: true });
+    if (then) toast({ text: words('failed_request'), error: true });
   });
 }
 
@@ -59,11 +57,11 @@ document.addEventListener('chime:quote', (event) => {
   later(event, () => document.dispatchEvent(new CustomEvent('chime:quote', { detail: event.detail })));
 }, true);
 
-const draftKey = () => `draft:${user}:${base}:${openThread().dataset.conversation}`;
+const draftKey = () => `draft:${user}:${base}:${openThread()?.dataset.conversation}`;
 
 // Who has written and gone on to another conversation finds it again when they are back.
 document.addEventListener('input', ({ target }) => {
-  if (!isHere && target.id === 'text') sessionStorage.setItem(draftKey(), target.value);
+  if (target.id === 'text') sessionStorage.setItem(draftKey(), target.value);
 });
 
 /** What shows before anybody writes: whether voices can be recorded here, and the draft. */
@@ -71,7 +69,7 @@ function look() {
   const able = Boolean(navigator.mediaDevices && window.MediaRecorder);
   if (byId('record')) byId('record').hidden = !able;
   if (byId('no-voice')) byId('no-voice').hidden = able;
-  if (openThread()?.dataset.conversation && !coming && sessionStorage.getItem(draftKey())) withComposer();
+  if (!coming && sessionStorage.getItem(draftKey())) withComposer();
 }
 
 document.addEventListener('htmx:after:swap', look);
