@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.reliability.appliance import Number
+from tests.reliability.traffic import phone_of
 from tests.unit.whatsapp.payloads import AT, DANA, DANA_ID, NUMBER, VALUES, WABA
 
 KEPT = Path(__file__).with_name("mutants")
@@ -79,7 +80,7 @@ class Mutants:
         for _ in range(luck.choice((1, 1, 1, 1, 2))):
             changes = [copy.deepcopy(luck.choice(self._values)) for _ in range(luck.choice((1, 1, 1, 2)))]
             text = json.dumps({"id": WABA, "time": AT, "changes": changes})
-            customer = f"1555{luck.randrange(500):07d}"
+            customer = phone_of(luck.randrange(500))
             text = text.replace(DANA_ID, f"US.m{customer}").replace(DANA, customer)
             if luck.random() < 0.9:
                 text = text.replace("wamid.", f"wamid.m{place}.")

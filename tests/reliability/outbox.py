@@ -36,8 +36,8 @@ OUR_WORDS, THEIR_NAMES = "bassoons by the dozen", "Ottoline Person"
 
 
 def person(index: int) -> str:
-    """The number of somebody who is written to."""
-    return f"1444{index:07d}"
+    """The number of somebody who is written to; see `traffic.phone_of`."""
+    return f"1444{7_310_000 + index}"
 
 
 class Outbox:

@@ -40,9 +40,15 @@ class Fact(msgspec.Struct, frozen=True):
     words: str
 
 
+def phone_of(index: int) -> str:
+    """The number of a customer. None looks like two counters side by side, as the names of backups' segments have them
+    (…1555-0000001…): it is looked for there, with signs between the digits too."""
+    return f"1555{7_310_000 + index}"
+
+
 def customer(index: int) -> Customer:
     """One of those who write."""
-    return Customer(f"{NAMES} {index}", f"1555{index:07d}", f"US.traffic{index}")
+    return Customer(f"{NAMES} {index}", phone_of(index), f"US.traffic{index}")
 
 
 class Traffic:
@@ -203,7 +209,7 @@ class Effects:
 
     def _text(self, fact: Fact) -> None:
         self.messages[fact.wamid] = ("in", fact.words)
-        self.unread[f"1555{fact.customer:07d}"] += 1
+        self.unread[phone_of(fact.customer)] += 1
 
     def _echo(self, fact: Fact) -> None:
         self.messages[fact.wamid] = ("out", fact.words)

@@ -16,13 +16,14 @@ import httpx
 
 from chime.security.signatures import signature
 from tests.reliability.appliance import Appliance
+from tests.reliability.outbox import person
 from tests.support.webhook_bodies import Customer, body, inbound, text
 from tests.support.world import APP_SECRET, PASSWORD
 
 # A key may make three calls a second.
 BETWEEN_CALLS = 0.35
 # One of the outbox's people, whose window is open.
-WRITES_TO = "+14440000000"
+WRITES_TO = f"+{person(0)}"
 STRANGER = Customer("Stranger", "15557770000", "US.stranger")
 
 
