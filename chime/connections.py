@@ -24,6 +24,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chime.log import Log
+from chime.web.whole_answer import KEY, header_lines
 
 _log = Log("connections")
 
@@ -87,6 +88,8 @@ class Door:
         self._looked = 0.0
         self._idle: list[Connection] = []
         self._idle_known = False
+        self._servers_headers: list[tuple[bytes, bytes]] = []
+        self._ok = b""
 
     def enter(self, connection: Connection) -> None:
         """A socket was accepted. When there are too many, the longest idle one leaves, or else this one."""
@@ -102,6 +105,13 @@ class Door:
             self.inside.discard(idle)
             idle.reset()
         self.inside.add(connection)
+
+    def ok(self, servers_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The beginning of an answer with status 200. uvicorn makes another list for each second's date."""
+        if servers_headers is not self._servers_headers:
+            self._servers_headers = servers_headers
+            self._ok = b"HTTP/1.1 200 OK\r\n" + header_lines(servers_headers)
+        return self._ok
 
     def _longest_idle(self) -> Connection | None:
         """Who sent no whole request yet goes before who may send another. They are sorted once between two looks, so a
@@ -193,12 +203,26 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._unused = self._body_bytes = 0
         super().on_headers_complete()
+        self.scope[KEY] = self._write_whole  # type: ignore[literal-required]
         if self._is_leaving:
             self.cycle.keep_alive = False
         if self.pipeline:
             # uvicorn stops reading until the request before is answered, and so would not hear that the peer of a
             # stream has left; what may wait here is bounded without that.
             self.flow.resume_reading()
+
+    def _write_whole(self, scope: object, rest: bytes) -> bool:
+        """See `chime.web.whole_answer`. What closes the connection, has to wait for its reader or an earlier answer, or
+        has no reader any more goes the usual way."""
+        cycle = self.cycle
+        if (cycle.scope is not scope or cycle.response_started or cycle.disconnected or not cycle.keep_alive
+                or self.flow.write_paused):
+            return False
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(self._door.ok(cycle.default_headers) + rest)
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def on_body(self, body: bytes) -> None:
         self._unused = 0

@@ -16,10 +16,12 @@ from litestar.enums import ScopeType
 
 from chime.inbound import self_test
 from chime.inbound.actions import Journals, StoredInPart
+from chime.inbound.deadline import Deadline
 from chime.log import Log
 from chime.security.crypto import same
 from chime.security.signatures import is_signed
 from chime.web.headers import BARE
+from chime.web.whole_answer import KEY, WriteWhole, after_the_servers_headers
 from chime.whatsapp import NotJson, scan
 from chime.workspaces import Control, OpenApp, Registry
 
@@ -38,9 +40,8 @@ MOST_BYTES_IN_HAND = 64 * 1024 * 1024
 # Not signed, or a challenge without the token.
 UNVERIFIED = (401, 403)
 
-_OK = {"type": "http.response.start", "status": 200, "headers": [
-    (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"2"), *BARE]}
-_OK_BODY = {"type": "http.response.body", "body": b"ok", "more_body": False}
+_OK = after_the_servers_headers(
+    [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"2"), *BARE], b"ok")
 
 
 class TooLarge(Exception):
@@ -70,6 +71,7 @@ class Webhooks:
         self._unverified = unverified
         self._caller = caller
         self.in_hand = 0
+        self._deadline = Deadline(BODY_DEADLINE)
         self._refused, self._said_at = 0, -math.inf
         self._bytes_in_hand = 0
         self._log = Log("webhook")
@@ -105,10 +107,8 @@ class Webhooks:
         if wait:
             status, body = 429, b"too many that are not signed"
         self.answers[status] += 1
-        if status == 200 and body == b"ok":
-            await send(_OK)  # type: ignore[arg-type]
-            await send(_OK_BODY)  # type: ignore[arg-type]
-        else:
+        write_whole: WriteWhole | None = scope.get(KEY)  # type: ignore[assignment]
+        if status != 200 or body != b"ok" or write_whole is None or not write_whole(scope, _OK):
             await _answer(send, status, body, wait)
 
     async def _challenge(self, app_key: str, query: bytes) -> tuple[int, bytes]:
@@ -130,10 +130,12 @@ class Webhooks:
         if not self._registry.space.enough:
             return 503, b"the disk is nearly full"
         self.in_hand += 1
+        task = self._deadline.begin()
         try:
-            async with asyncio.timeout(BODY_DEADLINE):
-                return await self._take(app_key, scope, receive)
-        except TimeoutError:
+            return await self._take(app_key, scope, receive)
+        except asyncio.CancelledError:
+            if not self._deadline.was_ours(task):
+                raise
             return 503, b"too slow"
         except TooLarge:
             return 413, b"too large"
@@ -151,6 +153,7 @@ class Webhooks:
             self._not_stored(error)
             return 503, b"storage is not available"
         finally:
+            self._deadline.end(task)
             self.in_hand -= 1
 
     def _not_stored(self, error: Exception) -> None:

@@ -11,25 +11,33 @@ import pytest
 import uvicorn
 
 from chime.connections import MOST_PIPELINED, Door, Limits
+from chime.web.whole_answer import KEY, after_the_servers_headers
 from tests.support.world import free_port, serving
 
 ASKS = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+ASKS_WHOLE = ASKS.replace(b"/ ", b"/whole ")
+WHOLE = after_the_servers_headers([(b"x-by", b"hand"), (b"content-length", b"5")], b"whole")
 LIMITS = Limits(first_byte=1.0, head=0.5, kept=1.0, body=1.0, body_pause=0.5, answer=0.5, unwanted=0.3, most=4,
                 look_every=0.05)
 Answering = Callable[[Any, Any], Any]
 
 
 class Site:
-    """A small application behind a door. `release` lets its slow answers go; `left` counts who went away before."""
+    """A small application behind a door. `release` lets its slow answers go; `left` counts who went away before, and
+    `whole` the answers that left in one piece."""
 
     def __init__(self, port: int, door: Door) -> None:
         self.port = port
         self.door = door
         self.release = asyncio.Event()
         self.left = 0
+        self.whole = 0
         self._opened: list[asyncio.StreamWriter] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/whole" and scope[KEY](scope, WHOLE):
+            self.whole += 1
+            return
         await {"/slow": self._slow, "/large": self._large, "/stream": self._stream}.get(scope["path"], self._answer)(
             receive, send)
 
@@ -108,6 +116,33 @@ async def test_requests_one_after_the_other_are_answered_in_order_but_not_withou
             assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
         site.release.clear()
         assert await site.asked(ASKS.replace(b"/ ", b"/slow ") + ASKS * 100) == b""
+
+
+async def test_a_whole_answer_is_one_like_any_other_on_a_connection_that_goes_on() -> None:
+    async with open_site() as site:
+        reader, writer = await site.open(ASKS_WHOLE)
+        for _ in range(3):
+            answer = await reader.readuntil(b"whole")
+            head, _, body = answer.partition(b"\r\n\r\n")
+            first, *lines = head.split(b"\r\n")
+            assert (first, body) == (b"HTTP/1.1 200 OK", b"whole")
+            assert {line.partition(b":")[0] for line in lines} == {b"date", b"server", b"x-by", b"content-length"}
+            writer.write(ASKS_WHOLE)
+        assert await reader.readuntil(b"whole")
+        assert site.whole == 4
+
+
+async def test_where_an_answer_cannot_leave_whole_it_goes_the_usual_way() -> None:
+    async with open_site() as site:
+        assert (await site.asked(ASKS_WHOLE.replace(b"host", b"connection: close\r\nhost"))).endswith(b"\r\n\r\nhello")
+        assert (await site.asked(ASKS_WHOLE.replace(b"1.1", b"1.0"))).endswith(b"\r\n\r\nhello")
+        assert site.whole == 0
+        reader, _ = await site.open(ASKS.replace(b"/ ", b"/slow ") + ASKS_WHOLE * 2 + ASKS)
+        await asyncio.sleep(0.1)
+        site.release.set()
+        answers = [(await reader.readuntil(b"\r\n\r\n"), await reader.readexactly(5))[1] for _ in range(4)]
+        assert answers[0] == answers[3] == b"hello", "in the order they were asked"
+        assert len(answers) == 4
 
 
 async def test_a_late_head_after_an_unanswered_request_is_not_mistaken_for_its_answer() -> None:
