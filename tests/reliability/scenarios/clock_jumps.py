@@ -15,7 +15,7 @@ from chime.accounts.api_keys import USUAL_DAYS as KEYS_LAST
 from tests.reliability.appliance import Appliance
 from tests.reliability.checker import not_in_effect, opened, unaccounted, unsound, until_applied
 from tests.reliability.meta import Entry, Meta, Mood, accept, refuse, reply_lost
-from tests.reliability.outbox import Echoes, Outbox, statuses_of_sends, twice, wrong_states
+from tests.reliability.outbox import Echoes, Outbox, person, statuses_of_sends, twice, wrong_states
 from tests.reliability.scenario import Options, Outcome, Watch
 from tests.reliability.senders import Sender
 from tests.reliability.traffic import Effects, Traffic
@@ -103,7 +103,7 @@ async def _serves(appliance: Appliance, luck: random.Random, ahead: int) -> list
     key = {"authorization": f"Bearer {appliance.numbers[0].api_key}"}
     faults = [] if await appliance.is_ready() else ["not ready"]
     async with httpx.AsyncClient(base_url=appliance.base, timeout=20, headers=key) as script:
-        message = {"to": f"+1444{luck.randrange(100):07d}", "type": "text", "text": {"body": "from a script"}}
+        message = {"to": f"+{person(luck.randrange(100))}", "type": "text", "text": {"body": "from a script"}}
         for answer in (await script.post("/api/v1/messages", json=message),
                        await script.get("/api/v1/conversations", params={"limit": "5"})):
             closed = answer.status_code == 422 and answer.json().get("code") == "window_closed"

@@ -18,7 +18,7 @@ from tests.reliability.appliance import Appliance, DidNotStart
 from tests.reliability.checker import not_in_effect, opened, unaccounted, unsound, until_applied
 from tests.reliability.disks import until_ready
 from tests.reliability.meta import Meta, accept
-from tests.reliability.outbox import Echoes, Outbox, out_of_order, statuses_of_sends, twice, wrong_states
+from tests.reliability.outbox import Echoes, Outbox, out_of_order, person, statuses_of_sends, twice, wrong_states
 from tests.reliability.scenario import Options, Outcome, Watch, percentile
 from tests.reliability.senders import Sender
 from tests.reliability.traffic import Effects, Traffic
@@ -105,7 +105,7 @@ async def _sends(appliance: Appliance, what: str, outbox: Outbox) -> None:
 
 async def _sent(script: httpx.AsyncClient, number: int) -> str:
     answer = await script.post("/api/v1/messages", json={
-        "to": f"+1444{number:07d}", "type": "text", "text": {"body": f"Message {number} of a script"}})
+        "to": f"+{person(number)}", "type": "text", "text": {"body": f"Message {number} of a script"}})
     if answer.status_code != httpx.codes.ACCEPTED:
         raise Refused(f"a send was answered {answer.status_code}: {answer.text[:120]}")
     return str(answer.json()["id"])
