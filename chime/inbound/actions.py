@@ -17,9 +17,10 @@ from chime.workspaces.workspace import WEBHOOK_BODY
 
 # They share a flush; and a body may have three megabytes (Meta's limit), so no more are in memory.
 RELEASED_AT_ONCE = 20
+# In the order in which they came: ids of one millisecond are in none.
 _PARKED_FOR = ("SELECT id, body_sealed FROM parked_delivery WHERE released_at IS NULL AND (phone_number_id = ? "
                "OR (phone_number_id IS NULL AND waba_id = ?)) AND meta_app_id IN (SELECT meta_app_id FROM "
-               "channel_route WHERE workspace_id = ?) ORDER BY id LIMIT ?")
+               "channel_route WHERE workspace_id = ?) ORDER BY rowid LIMIT ?")
 
 
 class StoredInPart(Unavailable):

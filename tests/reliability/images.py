@@ -12,6 +12,7 @@ from typing import Any, Self
 from sqlcipher3 import dbapi2
 
 from chime.db import StorageUnavailable, open_connection
+from chime.security.crypto import CannotOpen
 from chime.workspaces import open_keys
 from tests.reliability.appliance import Appliance
 from tests.reliability.checker import broken_chain, not_in_effect
@@ -25,6 +26,8 @@ from tests.support.world import MASTER_KEY
 EVERY_PAGE = 4
 """Every so many images all pages of the large file are checked too; those of control.db and the journal each time."""
 _MEMORY = Path("/dev/shm")
+# A page of another moment may make a row that SQLite reads and that holds neither JSON nor what was sealed.
+_UNREADABLE = (StorageUnavailable, dbapi2.DatabaseError, CannotOpen, ValueError, TypeError, KeyError)
 
 
 class Told:
@@ -90,7 +93,7 @@ class Judge:
             (self._folder / f"{name}-shm").unlink(missing_ok=True)
         try:
             found = self._compared(told)
-        except (StorageUnavailable, dbapi2.DatabaseError) as error:
+        except _UNREADABLE as error:
             found = [("corrupt", f"it cannot be read: {error}")]
         self.verdicts.update({verdict for verdict, _ in found})
         return [f"{verdict}: {fault}" for verdict, fault in found]

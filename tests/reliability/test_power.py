@@ -51,6 +51,25 @@ def test_half_a_line_of_a_killed_process_hides_nothing(tmp_path: Path) -> None:
     assert len(list(changes(tmp_path / "log"))) == 4
 
 
+ONE = "import sys; from pathlib import Path; Path(sys.argv[1]).write_bytes(b'there')"
+
+
+def test_a_file_that_is_told_of_and_not_made_confuses_nobody(tmp_path: Path) -> None:
+    """It is told first, so that after a kill in between the next process does not write to what was never heard of."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    disk = FaultyDisk(folder, log=tmp_path / "log")
+    for name, made in (("missing/state", 1), ("state", 0)):
+        assert subprocess.run([sys.executable, "-c", ONE, str(folder / name)], stderr=subprocess.DEVNULL,
+                              env=environment(disk.environment)).returncode == made
+    told = list(changes(tmp_path / "log"))
+    assert [change.kind + change.path for change in told] == ["Cmissing/state", "Dmissing/state", "Cstate", "Wstate"]
+    played = Disk({}, random.Random(2))
+    killed_between = [told[2], told[2], told[3]]
+    played.play([*told[:2], *killed_between])
+    assert {"state": b"there"} in [played.survivors() for _ in range(50)]
+
+
 STORE = """
 import asyncio, sys
 from pathlib import Path

@@ -186,11 +186,13 @@ static int opened(int directory, const char *path, int flags, mode_t mode) {
     }
     struct stat before = {0};
     if (flags & O_TRUNC) fstatat(directory, path, &before, 0);
+    /* Told first: a process that is killed in between would leave a file that the log has never heard of. */
+    if (fresh) tell('C', found, 0, NULL, 0);
     int file = real_openat(directory, path, flags, mode);
+    if (fresh && file < 0) tell('D', found, 0, NULL, 0);
     if (file >= 0 && file < MOST_FILES) {
         free(names[file]);
         names[file] = strdup(found);
-        if (fresh) tell('C', found, 0, NULL, 0);
         if ((flags & O_TRUNC) && before.st_size > 0) {
             give_back(before.st_size);
             tell('T', found, 0, NULL, 0);
