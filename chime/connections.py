@@ -24,7 +24,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chime.log import Log
-from chime.web.whole_answer import KEY, header_lines
+from chime.web.whole_answer import WritesWhole, header_lines, offer
 
 _log = Log("connections")
 
@@ -139,12 +139,13 @@ class Door:
         self._timer = loop.call_later(self.limits.look_every, self._look, loop) if self.inside else None
 
 
-class Connection(HttpToolsProtocol):
+class Connection(HttpToolsProtocol, WritesWhole):
     """One connection. What it waits for is worked out when the door looks; a request itself only leaves marks."""
 
     def __init__(self, door: Door, **given: Any) -> None:
         super().__init__(**given)
         self._door = door
+        self._extensions = offer(self)
         self.served = False
         self._is_leaving = False
         self._in_head = False
@@ -203,7 +204,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._unused = self._body_bytes = 0
         super().on_headers_complete()
-        self.scope[KEY] = self._write_whole  # type: ignore[literal-required]
+        self.scope["extensions"] = self._extensions
         if self._is_leaving:
             self.cycle.keep_alive = False
         if self.pipeline:
@@ -211,7 +212,7 @@ class Connection(HttpToolsProtocol):
             # stream has left; what may wait here is bounded without that.
             self.flow.resume_reading()
 
-    def _write_whole(self, scope: object, rest: bytes) -> bool:
+    def write_whole(self, scope: object, rest: bytes) -> bool:
         """See `chime.web.whole_answer`. What closes the connection, has to wait for its reader or an earlier answer, or
         has no reader any more goes the usual way."""
         cycle = self.cycle

@@ -256,17 +256,9 @@ class DatabaseFile(_Reads):
                 with self._writing:
                     await to_the_end(writer.execute("COMMIT"))
             except BaseException:
-                self._roll_back()
+                self._writing.roll_back(self._raw_writer)
                 raise
             self._checkpoints.consider(waiting_pages(self._raw_writer))
-
-    def _roll_back(self) -> None:
-        if not self._raw_writer.in_transaction:
-            return
-        try:
-            self._raw_writer.execute("ROLLBACK")
-        except dbapi2.DatabaseError:
-            self._writing.spoilt = True  # it goes with its connection; what is told is why it came to this
 
     async def _begin(self) -> None:
         try:

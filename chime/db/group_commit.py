@@ -16,8 +16,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlcipher3 import dbapi2
-
 from chime.db.checkpoint import Checkpoints, waiting_pages
 from chime.db.connection import FORGET_PAGES, Key, StorageUnavailable, close_connection, open_connection
 from chime.db.following import Follower
@@ -127,17 +125,9 @@ class GroupCommit:
                     self._insert(insert, [values for _, values in group])
                 connection.execute("COMMIT")
             except BaseException:
-                self._roll_back()
+                self._errors.roll_back(self._connection)
                 raise
             return waiting_pages(connection)
-
-    def _roll_back(self) -> None:
-        if not self._connection.in_transaction:
-            return
-        try:
-            self._connection.execute("ROLLBACK")
-        except dbapi2.DatabaseError:
-            self._errors.spoilt = True  # it goes with its connection
 
     def _renew(self) -> None:
         """The new one first: whoever closes the last connection of a file empties its log."""

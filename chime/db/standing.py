@@ -24,15 +24,20 @@ _PRIMARY = 0xFF  # an extended code says more in its higher bits
 
 
 def open_again(path: Path, key: Key, *, writes: bool) -> Any:
-    """Another connection of a file that was open before. Raises StorageUnavailable, also when the file is gone or there
-    is nothing in it any more: SQLite would begin an empty one there."""
+    """Another connection of a file that was open before. Raises StorageUnavailable, also when the file is gone."""
+    must_hold_something(path)
+    return open_connection(path, key, writes=writes)
+
+
+def must_hold_something(path: Path) -> None:
+    """A disk that is not mounted shows an empty folder, where SQLite would begin an empty file. Raises
+    StorageUnavailable."""
     try:
         size = path.stat().st_size
     except OSError:
         size = 0
     if size == 0:
-        raise StorageUnavailable(f"{path.name} is not there any more")
-    return open_connection(path, key, writes=writes)
+        raise StorageUnavailable(f"{path.name} is not there")
 
 
 def spoils(error: BaseException | None) -> bool:
@@ -64,3 +69,12 @@ class Standing(translated):
         if error is not None:
             self.spoilt = self.spoilt or spoils(error)
             super().__exit__(kind, error, traceback)
+
+    def roll_back(self, connection: Any) -> None:
+        """What the connection has begun is undone, now or, when even that fails, with the connection. Raises nothing:
+        what is told is why it came to this."""
+        if connection.in_transaction:
+            try:
+                connection.execute("ROLLBACK")
+            except dbapi2.DatabaseError:
+                self.spoilt = True

@@ -21,7 +21,7 @@ from chime.log import Log
 from chime.security.crypto import same
 from chime.security.signatures import is_signed
 from chime.web.headers import BARE
-from chime.web.whole_answer import KEY, WriteWhole, after_the_servers_headers
+from chime.web.whole_answer import after_the_servers_headers, offered
 from chime.whatsapp import NotJson, scan
 from chime.workspaces import Control, OpenApp, Registry
 
@@ -107,8 +107,8 @@ class Webhooks:
         if wait:
             status, body = 429, b"too many that are not signed"
         self.answers[status] += 1
-        write_whole: WriteWhole | None = scope.get(KEY)  # type: ignore[assignment]
-        if status != 200 or body != b"ok" or write_whole is None or not write_whole(scope, _OK):
+        writer = offered(scope.get("extensions")) if status == 200 and body == b"ok" else None
+        if writer is None or not writer.write_whole(scope, _OK):
             await _answer(send, status, body, wait)
 
     async def _challenge(self, app_key: str, query: bytes) -> tuple[int, bytes]:

@@ -13,7 +13,8 @@ import msgspec
 
 from chime import notifications
 from chime.db import Db
-from chime.errors import Conflict, Forbidden, Invalid, NotFound, Sentence
+from chime.errors import Forbidden, Invalid, NotFound, Sentence
+from chime.inbox.client_ids import made_before
 from chime.notifications import Kind
 from chime.workspaces import Transaction
 
@@ -83,11 +84,10 @@ async def write(tx: Transaction, conversation_id: str, text: str, *, mentions: C
                 client_id: str | None = None) -> str:
     """A new note; its id. The same `client_id` twice is one note. Raises Invalid, NotFound, Conflict."""
     text = _sound(text, mentions)
-    if client_id is not None:
-        for known, where in await tx.rows("SELECT id, conversation_id FROM note WHERE client_id = ?", client_id):
-            if where != conversation_id:
-                raise Conflict("This message id was used in another conversation.")
-            return str(known)
+    known = made_before(await tx.rows("SELECT id, conversation_id FROM note WHERE client_id = ?", client_id),
+                        conversation_id)
+    if known is not None:
+        return known
     last = await tx.value("SELECT last_message_at FROM conversation WHERE id = ?", conversation_id)
     if last is None:
         raise NotFound("There is no such conversation.")

@@ -16,6 +16,7 @@ from chime.clock import HOUR, MINUTE
 from chime.db import Db
 from chime.errors import Conflict, Forbidden, Invalid, NotFound, Refused, Sentence
 from chime.inbox import notes, rules, sending, unsent_files
+from chime.inbox.client_ids import made_before
 from chime.inbox.model import Origin, Window
 from chime.inbox.sending import Draft
 from chime.inbox.snooze import LONGEST
@@ -129,12 +130,10 @@ async def in_sight(db: Db, viewer: Viewer, *, after: tuple[int, str] | None = No
 async def schedule(tx: Transaction, conversation_id: str, draft: Draft, *, at: int, sends_anyway: bool = False) -> str:
     """Take a message for a moment to come; its id. The same `client_id` twice is one. Raises NotFound, Invalid,
     Refused (also when the reply window will be closed then), Conflict."""
-    if draft.client_id is not None:
-        for known, where in await tx.rows("SELECT id, conversation_id FROM scheduled_message WHERE client_id = ?",
-                                          draft.client_id):
-            if where != conversation_id:
-                raise Conflict("This message id was used in another conversation.")
-            return str(known)
+    known = made_before(await tx.rows("SELECT id, conversation_id FROM scheduled_message WHERE client_id = ?",
+                                      draft.client_id), conversation_id)
+    if known is not None:
+        return known
     if await tx.value("SELECT count(*) FROM scheduled_message WHERE conversation_id = ? AND state <> 'cancelled'",
                       conversation_id) >= MOST_OF_ONE:
         raise Conflict(Sentence("A conversation has at most %(most)s scheduled messages.", most=MOST_OF_ONE))

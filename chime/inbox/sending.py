@@ -14,6 +14,7 @@ from chime.errors import Conflict, NotFound
 from chime.inbox import answered, clocks, queries, rules, unsent_files, waiting_again
 from chime.inbox.actions import add_event
 from chime.inbox.claiming import claim
+from chime.inbox.client_ids import made_before
 from chime.inbox.model import Message, Origin, Status
 from chime.message_templates import MessageTemplate, filled_text
 from chime.security.permissions import Permission
@@ -40,12 +41,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 async def queue_message(tx: Transaction, conversation_id: str, draft: Draft) -> str:
     """Take a message for sending; its id. Raises NotFound, Refused (with the rule that forbids it), Conflict, Answered
     (a colleague was faster)."""
-    if draft.client_id is not None:
-        known = await queries.message_by_client_id(tx, draft.client_id)
-        if known is not None:
-            if known.conversation_id != conversation_id:
-                raise Conflict("This message id was used in another conversation.")
-            return known.id
+    known = made_before(await tx.rows("SELECT id, conversation_id FROM message WHERE client_id = ?", draft.client_id),
+                        conversation_id)
+    if known is not None:
+        return known
     await in_hand(tx, conversation_id)
     await answered.check(tx, conversation_id, last_seen=draft.last_seen)
     found = await rules.circumstances(tx, conversation_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
+from contextlib import ExitStack
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -25,9 +26,10 @@ class EncryptedSpool:
     def __init__(self) -> None:
         # Counter mode: the key encrypts this one stream and is forgotten with it; nobody else can change the file.
         self._cipher = Cipher(AES(os.urandom(32)), CTR(os.urandom(16)))
-        self._file = tempfile.SpooledTemporaryFile()  # noqa: SIM115 - it lives as long as we do
         # Closed with us, whoever forgot to: the file has no name and its room is wanted back.
-        weakref.finalize(self, self._file.close)
+        with ExitStack() as stack:
+            self._file = stack.enter_context(tempfile.SpooledTemporaryFile())
+            weakref.finalize(self, stack.pop_all().close)
         self._encryptor = self._cipher.encryptor()
         self._decryptor: CipherContext = self._cipher.decryptor()
         self.size = 0

@@ -17,6 +17,7 @@ from pathlib import Path
 from chime.clock import Clock
 from chime.db import DatabaseFile, GroupCommit, Kind, StorageUnavailable
 from chime.db.migrate import MigrationFailed, migrate
+from chime.db.standing import must_hold_something
 from chime.db.uninterrupted import to_the_end
 from chime.errors import StartRefused, Unavailable
 from chime.ids import Ids
@@ -98,7 +99,7 @@ class Registry:
         keys = await self.keys(workspace_id)
         folder = workspace_folder(self._data_dir, workspace_id)
         for name in ("workspace.db", "journal.db"):
-            _must_hold_something(folder / name)
+            must_hold_something(folder / name)
         await self._bring_up_to_date(workspace_id, folder, keys)
         async with AsyncExitStack() as opened:
             db = await DatabaseFile.open(folder / "workspace.db", keys.workspace_file)
@@ -229,16 +230,6 @@ class Registry:
             await self._close(workspace)
         self._open.clear()
         self._threads.shutdown(wait=True)
-
-
-def _must_hold_something(path: Path) -> None:
-    """A disk that is not mounted shows an empty folder: making new files there would start an empty workspace."""
-    try:
-        size = path.stat().st_size
-    except OSError:
-        size = 0
-    if size == 0:
-        raise StorageUnavailable(f"{path.name} of a workspace is not there")
 
 
 def workspace_folder(data_dir: Path, workspace_id: str) -> Path:

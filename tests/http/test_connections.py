@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from chime.connections import MOST_PIPELINED, Door, Limits
-from chime.web.whole_answer import KEY, after_the_servers_headers
+from chime.web.whole_answer import after_the_servers_headers, offered
 from tests.support.world import free_port, serving
 
 ASKS = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -35,9 +35,12 @@ class Site:
         self._opened: list[asyncio.StreamWriter] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/whole" and scope[KEY](scope, WHOLE):
-            self.whole += 1
-            return
+        if scope["path"] == "/whole":
+            writer = offered(scope["extensions"])
+            assert writer is not None
+            if writer.write_whole(scope, WHOLE):
+                self.whole += 1
+                return
         await {"/slow": self._slow, "/large": self._large, "/stream": self._stream}.get(scope["path"], self._answer)(
             receive, send)
 

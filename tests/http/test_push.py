@@ -209,21 +209,22 @@ async def test_signing_out_takes_the_browser_along(yard: Yard) -> None:
     assert await yard.devices() == []
 
 
-async def test_a_session_that_time_ended_leaves_the_phone_ringing(yard: Yard) -> None:
-    world = yard.world
-    await yard.subscribe("bob")
+async def time_ends_all_sessions(world: World) -> None:
     async with world.services.control.ingest("test") as tx:
         await tx.execute("UPDATE session SET expires_at = 1")
         await tx.execute("DELETE FROM session WHERE expires_at < ?", world.clock.real_now())
+
+
+async def test_a_session_that_time_ended_leaves_the_phone_ringing(yard: Yard) -> None:
+    await yard.subscribe("bob")
+    await time_ends_all_sessions(yard.world)
     assert len(await yard.devices()) == 1
 
 
 async def test_who_ends_every_session_ends_the_ringing_of_a_lost_phone_too(yard: Yard) -> None:
     world = yard.world
     await yard.subscribe("bob")
-    async with world.services.control.ingest("test") as tx:
-        await tx.execute("UPDATE session SET expires_at = 1")
-        await tx.execute("DELETE FROM session WHERE expires_at < ?", world.clock.real_now())
+    await time_ends_all_sessions(world)
     world.sessions_are_over()
     bob, own = await world.session("bob"), Browser(yard.service, "bob-at-home")
     assert (await bob.post("/me/push", data=own.fields)).status_code == 200

@@ -12,7 +12,7 @@ from chime import setup
 from chime.channels import NewChannel
 from chime.clock import HOUR, MINUTE
 from chime.simulator import Number, Template, write
-from tests.support.scripted_server import ScriptedServer, Wire, json_answer
+from tests.support.scripted_server import ScriptedServer, json_answer, takes_messages
 from tests.support.webhook_bodies import DANA, body, bubble, inbound, message, rows, seconds, statuses, take, text
 from tests.support.webhook_bodies import thread_page as page_of
 from tests.support.world import ACCESS_TOKEN, ACME_NUMBER, GLOBEX_NUMBER, World, running_world
@@ -168,11 +168,7 @@ async def test_statuses_and_reactions_may_come_before_the_answer(installation: P
     early: list[int] = []
     world: World
 
-    async def graph(wire: Wire) -> None:
-        if not wire.received.path.endswith("/messages"):
-            wire.writer.write(json_answer({"error": {"code": 2, "message": "not now"}}, 500))
-            return
-        sent = json.loads(wire.received.body)
+    async def graph(sent: dict[str, Any]) -> bytes:
         at, words = seconds(world), sent["text"]["body"]
         data = {} if words == "without our token" else {"biz_opaque_callback_data": sent["biz_opaque_callback_data"]}
         if words == "in vain":
@@ -182,11 +178,11 @@ async def test_statuses_and_reactions_may_come_before_the_answer(installation: P
         liked = message(DANA, "wamid.r", at, type="reaction", reaction={"message_id": "wamid.early", "emoji": "🚀"})
         answer = await world.webhook(body(ACME_NUMBER, statuses(ACME_NUMBER, *told), inbound(ACME_NUMBER, DANA, liked)))
         early.append(answer.status_code)
-        wire.writer.write(json_answer({"messages": [{"id": "wamid.early"}], "contacts": []}))
+        return json_answer({"messages": [{"id": "wamid.early"}], "contacts": []})
 
     outcomes = {"with our token": "read", "without our token": "read", "in vain": "failed"}
     for number, (words, outcome) in enumerate(outcomes.items()):
-        async with ScriptedServer([graph]) as server, \
+        async with ScriptedServer([takes_messages(graph)]) as server, \
                 running_world(installation, tmp_path / str(number), graph_url=server.url) as world:
             await take(world, body(ACME_NUMBER, inbound(ACME_NUMBER, DANA, text(DANA, "wamid.1", seconds(world), "?"))))
             [(conversation_id,)] = await rows(world, world.acme, "SELECT id FROM conversation")

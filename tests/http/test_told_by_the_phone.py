@@ -15,7 +15,7 @@ from chime.whatsapp import parse
 from chime.whatsapp.events import HistoryReceived
 from tests.http.service_setup import targets
 from tests.http.test_statuses import Desk, status
-from tests.support.scripted_server import ScriptedServer, Wire, json_answer
+from tests.support.scripted_server import ScriptedServer, json_answer, takes_messages
 from tests.support.webhook_bodies import (
     DANA,
     body,
@@ -97,20 +97,16 @@ async def test_an_echo_before_the_answer_is_our_own_message(installation: Path, 
     tokens: list[str] = []
     world: World
 
-    async def graph(wire: Wire) -> None:
-        if not wire.received.path.endswith("/messages"):
-            wire.writer.write(json_answer({"error": {"code": 2, "message": "not now"}}, 500))
-            return
-        sent = json.loads(wire.received.body)
+    async def graph(sent: dict[str, Any]) -> bytes:
         tokens.append(sent["biz_opaque_callback_data"])
         at = seconds(world)
         await world.webhook(body(ACME_NUMBER, echo("wamid.early", at, sent["text"]["body"]), statuses(
             ACME_NUMBER, status("wamid.early", "sent", at))))
         await asyncio.sleep(0.3)
-        wire.writer.write(json_answer({"messages": [{"id": "wamid.early"}], "contacts": []}) if answered else
-                          json_answer({"error": {"code": 131000, "message": "who knows"}}, 500))
+        return (json_answer({"messages": [{"id": "wamid.early"}], "contacts": []}) if answered else
+                json_answer({"error": {"code": 131000, "message": "who knows"}}, 500))
 
-    async with ScriptedServer([graph]) as server, \
+    async with ScriptedServer([takes_messages(graph)]) as server, \
             running_world(installation, tmp_path / "in", graph_url=server.url) as world:
         await take(world, body(ACME_NUMBER, inbound(ACME_NUMBER, DANA, text(DANA, "wamid.1", seconds(world), "?"))))
         [(conversation_id,)] = await rows(world, world.acme, "SELECT id FROM conversation")

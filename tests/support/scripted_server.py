@@ -143,6 +143,18 @@ def json_answer(content: Any, status: int = 200, *headers: str) -> bytes:
     return answer(json.dumps(content).encode(), status, "Content-Type: application/json", *headers)
 
 
+def takes_messages(answered: Callable[[dict[str, Any]], Awaitable[bytes]]) -> Turn:
+    """A Graph API that takes messages and nothing else: `answered` gives the answer to what is sent."""
+
+    async def turn(wire: Wire) -> None:
+        if wire.received.path.endswith("/messages"):
+            wire.writer.write(await answered(json.loads(wire.received.body)))
+        else:
+            wire.writer.write(json_answer({"error": {"code": 2, "message": "not now"}}, 500))
+
+    return turn
+
+
 async def drop(wire: Wire) -> None:
     """Take the request and hang up."""
     wire.writer.close()

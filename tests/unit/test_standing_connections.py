@@ -162,7 +162,7 @@ async def test_a_file_that_was_emptied_meanwhile_is_not_begun_anew(file: Databas
     elsewhere(_COPY, file.path, whole)
     elsewhere("import os, sys; os.truncate(sys.argv[1], 0)", file.path)
     for _ in range(2):
-        with pytest.raises(StorageUnavailable, match="is not there any more"):
+        with pytest.raises(StorageUnavailable, match="is not there"):
             await length_of(file, FAR)
     assert file.path.stat().st_size == 0
     elsewhere(_COPY, whole, file.path)

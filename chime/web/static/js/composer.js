@@ -7,9 +7,8 @@ import { failBubble, noteOn, pendingBubble } from './bubbles.js';
 import { byId, explain, newId, send, swap, toast, words } from './core.js';
 import { subscribe } from './live.js';
 import { fetchStyle } from './styles.js';
-import { insertByTime, openThread, receive } from './thread.js';
+import { draftKey, insertByTime, openThread, receive } from './thread.js';
 
-const { base, user } = document.body.dataset;
 const TYPING_EVERY = 20_000; // WhatsApp shows the dots for 25 s
 const RETRY_AFTER = 3_000;
 const LONGEST = 4_096; // characters of one message
@@ -21,8 +20,6 @@ const field = () => byId('text');
 
 /* Drafts, one for each conversation, for as long as the tab lives and its person is signed in (see leave.js). What is
  * typed into the field write.js keeps. */
-
-const draftKey = (conversation) => `draft:${user}:${base}:${conversation}`;
 
 function keepDraft(conversation, text) {
   if (text) sessionStorage.setItem(draftKey(conversation), text);

@@ -17,6 +17,10 @@ export function openThread() {
   return thread?.dataset.conversation ? thread : null;
 }
 
+/** The name under which this tab keeps what was typed into a conversation: the open one, unless told. */
+export const draftKey = (conversation = openThread()?.dataset.conversation) => (
+  `draft:${document.body.dataset.user}:${document.body.dataset.base}:${conversation}`);
+
 /** Whether the newest message is in sight; the scroller is reversed, so its end is 0 and up is negative. */
 export const atEnd = () => (byId('scroller')?.scrollTop ?? 0) > -NEAR_END;
 

@@ -4,9 +4,8 @@
  * that meant it is done again when it is here.
  */
 import { byId, toast, words } from './core.js';
-import { openThread } from './thread.js';
+import { draftKey } from './thread.js';
 
-const { base, user } = document.body.dataset;
 const MEANT = '[data-emoji-for], [data-unquote], [data-pick-reply], [data-pick-file], [data-more-rows], #record';
 const REST = 800;
 let coming;
@@ -56,8 +55,6 @@ document.addEventListener('keydown', (event) => {
 document.addEventListener('chime:quote', (event) => {
   later(event, () => document.dispatchEvent(new CustomEvent('chime:quote', { detail: event.detail })));
 }, true);
-
-const draftKey = () => `draft:${user}:${base}:${openThread()?.dataset.conversation}`;
 
 // Who has written and gone on to another conversation finds it again when they are back.
 document.addEventListener('input', ({ target }) => {
