@@ -34,13 +34,17 @@ _RUN = """async ([selector, runOnly]) => {
 _FAULTS_OF_LAYOUT = """() => {
     const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
     const twice = ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `id twice: ${id}`);
-    const { scrollWidth, clientWidth } = document.documentElement;
-    return scrollWidth > clientWidth ? [...twice, `${scrollWidth} px wide in ${clientWidth}`] : twice;
+    const { scrollWidth, clientWidth, scrollHeight, clientHeight } = document.documentElement;
+    const wide = scrollWidth > clientWidth ? [`${scrollWidth} px wide in ${clientWidth}`] : [];
+    // The app's parts scroll, and the page behind them does not: there is nothing to see below.
+    const high = document.querySelector('body > .app') && scrollHeight > clientHeight
+        ? [`${scrollHeight} px high in ${clientHeight}`] : [];
+    return [...twice, ...wide, ...high];
 }"""
 
 
 async def examine(page: Page, name: str, *, rules: Mapping[str, object] = _ALL) -> None:
-    """Fail for anything axe, the ids or the width have against what is shown now."""
+    """Fail for anything axe, the ids or the size have against what is shown now."""
     await keep_picture(page, name)
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE)
