@@ -130,7 +130,8 @@ async def counted_on(db: Db, since: int, before: Tally | None, *, aside: LongRea
 
 async def _between(db: Db, first: int, last: int, aside: LongReads | None) -> tuple[int, int]:
     if aside is not None and last - first > FEW:
-        rows, is_all = await aside.rows(_COUNT, first, last, seconds=LONGEST)
+        # Each page is read once: what is kept of them is memory taken anew each minute of a busy day.
+        rows, is_all = await aside.rows(_COUNT, first, last, seconds=LONGEST, sparingly=True)
         if not is_all:
             raise Unavailable("The messages of a day could not be counted in time.")
     else:
