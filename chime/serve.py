@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -131,13 +132,12 @@ async def run(config: Config, keys: KeyRing, sock: socket.socket, make_app: Make
         if server.started:
             _log.info("serve.ready", address=address_of(sock))
             notify(config, "READY=1")
-            beside = [asyncio.create_task(_watchdog(config, lambda: storage_answers(services))),
-                      asyncio.create_task(give_back_memory(services.registry.forget_pages))]
+            watchdog = asyncio.create_task(_watchdog(config, lambda: storage_answers(services)))
+            services.supervisor.run("memory", partial(give_back_memory, services.registry.forget_pages))
             if started is not None:
                 await started(services)
             await serving
-            for task in beside:
-                task.cancel()
+            watchdog.cancel()
         else:
             await serving
         return server.begins_again

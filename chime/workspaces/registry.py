@@ -194,7 +194,8 @@ class Registry:
         them share `ALL_CACHES`, and who comes finds room."""
         before, self._visits = self._visits, {workspace.id: workspace.visits for workspace in self.open_workspaces}
         for workspace in self.open_workspaces:
-            if workspace.visits != before.get(workspace.id):
+            # Some wait for the disk, and meanwhile the next one may have been closed to make room.
+            if workspace.visits != before.get(workspace.id) or self._open.get(workspace.id) is not workspace:
                 continue
             workspace.users += 1  # so that nobody closes it meanwhile
             try:

@@ -314,6 +314,8 @@ CREATE TABLE parked_delivery (
     released_at INTEGER
 ) STRICT;
 
+CREATE INDEX parked_delivery_account ON parked_delivery(waba_id, released_at) WHERE phone_number_id IS NULL;
+
 CREATE INDEX parked_delivery_number ON parked_delivery(phone_number_id, released_at);
 
 CREATE INDEX parked_delivery_waba ON parked_delivery(waba_id, released_at);

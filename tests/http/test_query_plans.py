@@ -52,7 +52,7 @@ MAY_SORT = {
     "FROM quick_reply WHERE deleted_at": "the quick replies of a workspace are at most 2,000",
     "FROM custom_field": "the fields of contacts and of conversations are at most 50 each",
     "FROM saved_view WHERE": "the saved views of a workspace are at most 1,000",
-    "FROM channel": "the numbers of a workspace are few",
+    "FROM channel ": "the numbers of a workspace are few",
     "GROUP BY assignee_id": "of who waits, one line for each member, from an index that holds all it asks for",
     "coalesce(team_id, channel_id), count(*)": "of what is overdue, one line for each number and team, the same way",
     "message INDEXED BY message_kind": "of several kinds, those of at most 50,000 numbers, beside the loop, and timed",
@@ -65,7 +65,6 @@ MAY_SORT = {
     "FROM restore WHERE finished_at IS NULL": "restores under way are few",
     "FROM key_purpose WHERE target IS NOT NULL": "keys that are being changed",
     "FROM audit_key ORDER BY": "the keys that ever signed the trail are few",
-    "FROM parked_delivery WHERE released_at IS NULL AND": "what came for a number before it was connected, once",
 }
 SEARCHES = ("type:image", "type:image type:document", "type:text", "type:voice", "has:file", "from:me", "from:customer",
             "from:bot", "from:bot from:api", "from:me from:customer", "from:me type:image", "type:note from:me",

@@ -112,3 +112,25 @@ async def test_who_was_not_visited_since_it_was_asked_last_lets_go_of_its_pages(
             async with workspace.ingest("test") as tx:
                 await tx.execute("INSERT INTO meta (key, value) VALUES ('still', 'there')")
             assert await workspace.db.value("SELECT value FROM meta WHERE key = 'still'") == "there"
+
+
+async def test_a_workspace_that_is_closed_while_another_lets_go_of_its_pages_is_left_alone(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, told, let_go = await installation(tmp_path, 1), [], Workspace.forget_pages
+    async with opened(config) as (control, registry):
+        first, second = [record.id for record in await control.workspaces()]
+        for workspace_id in (first, second):
+            async with registry.use(workspace_id):
+                pass
+        await registry.forget_pages()  # both are known, so that the next time both are asked
+
+        async def slow(self: Workspace) -> None:
+            told.append(self.id)
+            await registry.expel(second)
+            await let_go(self)
+
+        monkeypatch.setattr(Workspace, "forget_pages", slow)
+        await registry.forget_pages()
+        assert told == [first] and second not in registry.open_ids
+        async with registry.use(second) as workspace:
+            assert await workspace.db.value("SELECT 1") == 1 and workspace.users == 1
