@@ -4,6 +4,7 @@ A phone number id belongs to one workspace at a time; its token leaves the vault
 """
 
 from chime.channels.actions import (
+    HOLDS_BACK,
     LONGEST_PAUSE,
     NewChannel,
     add,
@@ -29,6 +30,7 @@ from chime.channels.queries import (
     within_reach,
 )
 
-__all__ = ["LONGEST_PAUSE", "Channel", "NewChannel", "OurApp", "access_token", "add", "ask_anew", "channel",
-           "channel_by_number", "channels", "check_form", "examine", "holds_back", "mark_trouble", "one_within_reach",
-           "our_app", "pause", "reconnect", "record_quality", "remove", "try_app_secret", "try_token", "within_reach"]
+__all__ = ["HOLDS_BACK", "LONGEST_PAUSE", "Channel", "NewChannel", "OurApp", "access_token", "add", "ask_anew",
+           "channel", "channel_by_number", "channels", "check_form", "examine", "holds_back", "mark_trouble",
+           "one_within_reach", "our_app", "pause", "reconnect", "record_quality", "remove", "try_app_secret",
+           "try_token", "within_reach"]

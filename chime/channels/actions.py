@@ -153,15 +153,19 @@ async def reconnect(tx: Transaction, channel_id: str) -> None:
         tx.publish("channel", channel_id)
 
 
+# `holds_back` of the moment ?1 and the row at hand.
+HOLDS_BACK = f"coalesce(paused_until > ?1 AND paused_until <= ?1 + {LONGEST_PAUSE + MINUTE}, 0)"
+
+
 def holds_back(paused_until: int, now: int) -> bool:
     """Whether the pause is still on. One that is further away than any was set by another clock."""
     return now < paused_until <= now + LONGEST_PAUSE + MINUTE
 
 
 async def pause(tx: Transaction, channel_id: str, until: int) -> None:
-    """Hold back every send of this number until then, an hour from now at most."""
-    await tx.execute("UPDATE channel SET paused_until = max(coalesce(paused_until, 0), ?) WHERE id = ?",
-                     until, channel_id)
+    """Hold back every send of this number until then, an hour from now at most. What was said before counts no more:
+    by a clock that was ahead it may have been said for next year."""
+    await tx.execute("UPDATE channel SET paused_until = ? WHERE id = ?", until, channel_id)
 
 
 async def record_quality(tx: Transaction, channel_id: str, *, verified_name: str | None = None,

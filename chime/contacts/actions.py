@@ -44,11 +44,12 @@ async def recognise(tx: Transaction, person: Person) -> Recognised:
     contact_id = phone_owner or user_owner
     if contact_id is None and person.parent_user_id:
         contact_id = await tx.value("SELECT id FROM contact WHERE parent_user_id = ?", person.parent_user_id)
+    led_somewhere = contact_id is not None
     if contact_id is None:
         contact_id = await _new(tx)
     await _heed_earlier_refusal(tx, contact_id, msgspec.structs.replace(
         person, phone=None if phone_owner else person.phone, user_id=None if user_owner else person.user_id,
-        parent_user_id=None if phone_owner or user_owner else person.parent_user_id))
+        parent_user_id=None if led_somewhere else person.parent_user_id))
     present = await former_ids.without_them(tx, person, phone_owner, user_owner)
     absorbed = (user_owner,) if phone_owner and user_owner and phone_owner != user_owner else ()
     for gone in absorbed:
@@ -146,6 +147,11 @@ async def update_identity(tx: Transaction, *, known: Person, new: Person) -> Rec
         if contact_id is None:
             contact_id = await _new(tx, listed=False)
             await _heed_earlier_refusal(tx, contact_id, new)
+        elif present.phone and owners[0] not in (None, contact_id):
+            # The news links the new number and the new id, as a message with both does in `recognise`.
+            absorbed = tuple(owner for owner in owners if owner and owner != contact_id)
+            for gone in absorbed:
+                await absorb(tx, kept=contact_id, gone=gone)
         await _heed_earlier_refusal(tx, contact_id, known)
     await _lead(tx, contact_id, known)
     await _lead(tx, contact_id, new)

@@ -7,7 +7,7 @@ import ctypes
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from chime import audit, inbound
+from chime import audit, channels, inbound
 from chime.backups import BackupState, Shelf, read_state, told
 from chime.checked import Check, bad, doubtful, good, skipped, words
 from chime.clock import DAY, MINUTE, SECOND
@@ -172,7 +172,7 @@ async def _oldest_due(workspace: Workspace, now: int) -> int:
     # What a number is not allowed to send now waits for the number, not for us.
     queued = await workspace.db.value(
         "SELECT min(next_attempt_at) FROM message JOIN channel ON channel.id = message.channel_id "
-        "WHERE status = 'queued' AND channel.state = 'connected' AND coalesce(paused_until, 0) <= ?", now)
+        f"WHERE status = 'queued' AND channel.state = 'connected' AND NOT {channels.HOLDS_BACK}", now)
     return min(received or now, queued or now, now)
 
 

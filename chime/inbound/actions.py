@@ -21,9 +21,9 @@ RELEASED_AT_ONCE = 20
 # so that no batch sorts all that are still to come.
 _SIGNED = ("AND released_at IS NULL AND rowid > ?4 "
            "AND meta_app_id IN (SELECT meta_app_id FROM channel_route WHERE workspace_id = ?3)")
-_PARKED_FOR = ("SELECT rowid, id, body_sealed FROM parked_delivery WHERE phone_number_id = ?1 " + _SIGNED + " UNION ALL "
-               "SELECT rowid, id, body_sealed FROM parked_delivery WHERE waba_id = ?2 AND phone_number_id IS NULL "
-               + _SIGNED + " ORDER BY 1 LIMIT ?5")
+_PARKED = "SELECT rowid, id, body_sealed FROM parked_delivery WHERE "
+_PARKED_FOR = (f"{_PARKED}phone_number_id = ?1 {_SIGNED} UNION ALL "
+               f"{_PARKED}waba_id = ?2 AND phone_number_id IS NULL {_SIGNED} ORDER BY 1 LIMIT ?5")
 
 
 class StoredInPart(Unavailable):

@@ -77,6 +77,15 @@ async def add_event(tx: Transaction, conversation_id: str, kind: str, *, at: int
     tx.publish("conversation", conversation_id)
 
 
+async def newest_without(tx: Transaction, conversation_id: str, message_id: str) -> None:
+    """This message leaves its conversation: when it is the newest of it, the one before it is from now on."""
+    before = await tx.rows("SELECT id, at FROM message WHERE conversation_id = ? AND id <> ? AND type <> 'reaction' "
+                           "ORDER BY at DESC, id DESC LIMIT 1", conversation_id, message_id)
+    newest, at = before[0] if before else (None, None)
+    await tx.execute("UPDATE conversation SET last_message_id = ?, last_message_at = coalesce(?, last_message_at) "
+                     "WHERE id = ? AND last_message_id = ?", newest, at, conversation_id, message_id)
+
+
 async def move_threads(tx: Transaction, *, kept: str, gone: str) -> None:
     """Two contacts turned out to be one: the threads of the gone one go on under the kept one."""
     for thread_id, channel_id in await tx.rows("SELECT id, channel_id FROM conversation WHERE contact_id = ?", gone):

@@ -88,6 +88,7 @@ async def _fill(work: Work, channel: Channel, lane: Lane) -> None:
             if not is_long:
                 return
             place = (found[-1].at, found[-1].id)
+            await asyncio.sleep(0)  # behind uploads that hang there may be thousands
         elif any(started):
             return
     lane.more_waits = True
@@ -109,7 +110,8 @@ async def _due(db: Db, channel_id: str, now: int, after: tuple[int, str]) -> lis
 
 
 async def _by_hand(db: Db, channel_id: str, now: int) -> list[Due]:
-    """What people wrote, of the newest that is due: while much waits they are not kept behind what a script queued."""
+    """What people wrote, of the newest `SLICE` that are due: while much waits they are not kept behind what a script
+    queued."""
     rows = await db.rows(_DUE + "(SELECT id AS newest FROM message WHERE status = 'queued' AND channel_id = ?1 "
                          "AND next_attempt_at <= ?2 ORDER BY next_attempt_at DESC, id DESC LIMIT ?5) "
                          "CROSS JOIN message ON message.id = newest WHERE message.origin = 'agent' "
@@ -361,9 +363,8 @@ _PUT_OFF = ("status = 'queued' AND next_attempt_at > ?1 AND (max(created_at, coa
 
 
 async def make_due(work: Work, channel_id: str) -> None:
-    """The messages of a number that another clock put off leave now, and no pause of that clock holds them."""
+    """The messages of a number that another clock put off leave now, or when a pause ends that may be a true one."""
     async def some(tx: Transaction) -> int:
-        await tx.execute("UPDATE channel SET paused_until = NULL WHERE id = ? AND paused_until > ?", channel_id, tx.now)
         return await tx.execute(
             f"UPDATE message SET next_attempt_at = ?2 WHERE id IN (SELECT id FROM message WHERE {_PUT_OFF} "
             "AND channel_id = ?3 LIMIT 500)", tx.now + CLOCK_SLACK, tx.now, channel_id)

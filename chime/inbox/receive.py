@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from chime import contacts, notifications
-from chime.clock import DAY
+from chime.clock import DAY, SECOND
 from chime.inbox import blocking, changes, clocks, reopening, statuses
 from chime.inbox.actions import Thread, add_event, move_threads, open_thread
 from chime.inbox.changes import FETCH_MEDIA
@@ -158,10 +158,11 @@ async def _answered(tx: Transaction, conversation_id: str, at: int) -> None:
 
 
 async def _answered_by_phone(tx: Transaction, conversation_id: str, *, since: int) -> None:
-    """What was written at this moment came to us after its answer: on the phone they had read it."""
-    at = await tx.value("SELECT at FROM message WHERE conversation_id = ? AND at >= ? AND direction = 'out' "
+    """What was written at this moment came to us after its answer: on the phone they had read it. What a phone says to
+    have sent later than now, with a clock that is ahead, answered nobody who writes now."""
+    at = await tx.value("SELECT at FROM message WHERE conversation_id = ? AND at BETWEEN ? AND ? AND direction = 'out' "
                         "AND origin IN ('phone', 'history') AND status <> 'failed' ORDER BY at LIMIT 1",
-                        conversation_id, since)
+                        conversation_id, since, tx.now + SECOND)
     if at is not None:
         await _answered(tx, conversation_id, at)
 

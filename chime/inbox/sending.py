@@ -12,7 +12,7 @@ import msgspec
 
 from chime.errors import Conflict, NotFound
 from chime.inbox import answered, clocks, queries, rules, unsent_files, waiting_again
-from chime.inbox.actions import add_event
+from chime.inbox.actions import add_event, newest_without
 from chime.inbox.claiming import claim
 from chime.inbox.client_ids import made_before
 from chime.inbox.model import Message, Origin, Status
@@ -159,11 +159,7 @@ async def discard(tx: Transaction, message_id: str) -> str:
 
 async def remove(tx: Transaction, row: Message) -> None:
     """Out of its thread, as if it had never been written."""
-    before = await tx.rows("SELECT id, at FROM message WHERE conversation_id = ? AND id <> ? AND type <> 'reaction' "
-                           "ORDER BY at DESC, id DESC LIMIT 1", row.conversation_id, row.id)
-    newest, at = before[0] if before else (None, None)
-    await tx.execute("UPDATE conversation SET last_message_id = ?, last_message_at = coalesce(?, last_message_at) "
-                     "WHERE id = ? AND last_message_id = ?", newest, at, row.conversation_id, row.id)
+    await newest_without(tx, row.conversation_id, row.id)
     await tx.execute("DELETE FROM reaction WHERE message_id = ?", row.id)
     await tx.execute("DELETE FROM message WHERE id = ?", row.id)
     await unsent_files.let_go(tx, row)

@@ -39,7 +39,7 @@ async def record(tx: Transaction, channel_id: str, callback_key: bytes, event: S
     details = {"pricing": event.pricing, "errors": event.errors, "conversation": event.conversation}
     rows = await tx.rows("SELECT id, origin FROM message WHERE channel_id = ? AND wamid = ?", channel_id, event.wamid)
     message_id = rows[0][0] if rows else None
-    if message_id is None or rows[0][1] == Origin.PHONE:
+    if message_id is None or rows[0][1] in (Origin.PHONE, Origin.HISTORY):
         message_id = await _by_callback(tx, channel_id, callback_key, event) or message_id
     added = await tx.execute(
         "INSERT INTO message_status (key, channel_id, message_id, wamid, status, at, details_json, received_at) "

@@ -74,3 +74,15 @@ async def test_parted_again_neither_has_the_others_id(world: World) -> None:
     await say(world, kept, at + 5, "six")
     assert await rows(world, world.acme, SAID) == [
         ("14155550101", "US.K1", "one, three, four, six"), ("14155550199", "US.G1", "two, five")]
+
+
+async def test_news_of_a_stranger_may_link_two_who_are_known(world: World) -> None:
+    """The number of one, the id of the other: they were one all along, and the news is not refused for it."""
+    at = seconds(world, 1000)
+    await say(world, Customer("Dana", "14155550999"), at, "one")
+    await say(world, Customer("Dana", None, "US.D2"), at + 1, "two")
+    await take(world, body(ACME_NUMBER, moved(Customer("Dana", "14155550123", "US.D1"), Customer(
+        "Dana", "14155550999", "US.D2"), at + 10)))
+    await say(world, Customer("Dana", "14155550123", "US.D1"), at + 5, "late")
+    assert await rows(world, world.acme, "SELECT 1 FROM rejected_event") == []
+    assert await rows(world, world.acme, SAID) == [("14155550999", "US.D2", "one, two, late")]

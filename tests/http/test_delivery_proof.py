@@ -205,7 +205,7 @@ async def test_what_nobody_wanted_for_a_month_is_forgotten_and_counted(world: Wo
         await take(world, message_of(world, f"wamid.old.{number}", number=STRANGE_NUMBER))
     async with control.ingest("test") as tx:
         await tx.execute("UPDATE parked_delivery SET released_at = 1, body_sealed = x'' WHERE id IN "
-                         "(SELECT id FROM parked_delivery ORDER BY id LIMIT 5)")  # a batch of which none waits, then one of both
+                         "(SELECT id FROM parked_delivery ORDER BY id LIMIT 5)")  # a batch of them, and one of both
     assert await parked_watch.forget_old(control, before=world.clock.now() - parked_watch.KEPT) == 0
     world.clock.advance(parked_watch.KEPT)
     await take(world, message_of(world, "wamid.young", number=STRANGE_NUMBER))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chime import contacts
+from chime.whatsapp import Person
 from tests.http.inbox_setup import talk
 from tests.support.webhook_bodies import (
     DANA,
@@ -136,3 +137,17 @@ async def test_of_somebody_forgotten_it_holds_under_whatever_leads_back_to_them(
     for told in story:
         await take(world, body(ACME_NUMBER, told))
     assert await consents(world) == ["opted_out"]
+
+
+async def test_whoever_agreed_after_a_forgotten_refusal_has_agreed_under_a_new_id_too(world: World) -> None:
+    """Their company's id led to them already: nothing of the one who was forgotten comes back with it."""
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        key = contacts.marking_key(workspace.callback_key)
+        await contacts.keep_refusal(tx, key, [contacts.mark(key, contacts.Identity("user_id", "US.P1"))], at=tx.now)
+        first = await contacts.recognise(tx, Person(parent_user_id="US.P1"))
+        assert (await contacts.contact(tx, first.contact_id)).marketing_consent == "opted_out"
+        await contacts.record_consent(tx, first.contact_id, contacts.Consent.OPTED_IN, source="a form", evidence="",
+                                      at=tx.now + 1)
+        again = await contacts.recognise(tx, Person(parent_user_id="US.P1", user_id="US.N1"))
+        assert again.contact_id == first.contact_id
+    assert await consents(world) == ["opted_in"]

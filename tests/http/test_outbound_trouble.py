@@ -211,9 +211,7 @@ async def test_a_pause_that_a_wrong_clock_set_ends_with_it(world: World) -> None
     world.clock.pass_time(20 * MINUTE)
     # The machine's clock is 30 days ahead for a while, and just then Meta holds the number back.
     world.clock.advance(30 * DAY)
-    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
-        await statuses.heed(tx, "pause_channel", channel_id=world.acme.channel_id, conversation_id=maya.id, words="",
-                            at=tx.now)
+    await held_back(maya)
     await run_due(world)
     held = (await maya.messages("id = ?", tried.id))[0]
     assert held.next_attempt_at is not None and held.next_attempt_at > world.clock.now() + 59 * MINUTE
@@ -222,6 +220,33 @@ async def test_a_pause_that_a_wrong_clock_set_ends_with_it(world: World) -> None
     await run_due(world)
     assert (await only(maya)).status == "read", "what it held back leaves"
     assert (await maya.reply(kim, "written since")).status == "read"
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        await tx.execute("UPDATE channel SET paused_until = ?", tx.now + 30 * DAY)  # nothing of it was mended
+    await held_back(maya)
+    assert (await maya.reply(kim, "held back by the right clock")).status == "queued"
+
+
+async def held_back(maya: Talk) -> None:
+    """Meta has the number pause."""
+    channel_id = maya.world.acme.channel_id
+    async with maya.world.workspace(maya.world.acme) as workspace, workspace.ingest("test") as tx:
+        await statuses.heed(tx, "pause_channel", channel_id=channel_id, conversation_id=maya.id, words="", at=tx.now)
+
+
+async def test_a_true_pause_outlasts_messages_that_another_clock_put_off(world: World) -> None:
+    kim, maya = await world.session("kim"), await talk(world)
+    world.simulator.set_switches({"answer_429": 1})
+    await maya.reply(kim, "tried already")
+    await held_back(maya)
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        await tx.execute("UPDATE message SET next_attempt_at = ?, claimed_at = ? WHERE status = 'queued'",
+                         tx.now + 30 * DAY, tx.now + 30 * DAY)
+    for _ in range(3):
+        await run_due(world)
+    assert (await only(maya)).status == "queued" and ledger(world) == []
+    world.clock.pass_time(HOUR + SECOND)
+    await run_due(world)
+    assert (await only(maya)).status == "read"
 
 
 async def test_retries_wait_as_long_as_the_code_asks(world: World) -> None:

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from litestar import Litestar
 
 from chime.clock import HOUR, MINUTE
+from chime.inbox import delivery
+from chime.inbox.delivery import Due
 from chime.simulator import routes
 from tests.http.inbox_setup import Talk, rows, talk, until
 from tests.support.world import World, free_port, running_world, serving
@@ -114,6 +117,36 @@ async def test_uploads_that_hang_hold_up_nobody_else(installation: Path, tmp_pat
         assert answer.status_code == 200, answer.text
         assert await until(lambda: _gone(tom), 5)
         assert await rows(world, world.acme, "SELECT count(*) FROM message WHERE status = 'queued'") == [(files,)]
+
+
+async def test_a_long_line_of_files_is_looked_through_in_steps(installation: Path, tmp_path: Path,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, looked_at = 0, []
+    look = delivery._due
+
+    async def counted(*given: Any) -> list[Due]:
+        looked_at.append(turns)
+        return await look(*given)
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with gated(installation, tmp_path / "data", hangs=True) as (world, gate):
+        kim, tom = await world.session("kim"), await talk(world, name="Tom Hughes", phone="14155550142")
+        waiting = [await talk(world, name=f"Customer {number}", phone=f"141555502{number:02}") for number in range(12)]
+        for maya in waiting:
+            await attach(maya, kim)
+        await until(lambda: gate.begun > 3)
+        monkeypatch.setattr(delivery, "SLICE", 2)
+        monkeypatch.setattr(delivery, "_due", counted)
+        beside = asyncio.create_task(others())
+        await kim.post(f"{tom.base}/messages", data={"type": "text", "text": "not behind the files"})
+        assert await until(lambda: _gone(tom), 5)
+        beside.cancel()
+        assert len(looked_at) > 5 and len(set(looked_at)) == len(looked_at), "somebody else had a turn between any two"
 
 
 async def _gone(tom: Talk) -> bool:

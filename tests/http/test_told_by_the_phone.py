@@ -11,6 +11,7 @@ import pytest
 
 from chime import inbox
 from chime.inbound.replay import replay
+from chime.inbox import claims
 from chime.whatsapp import parse
 from chime.whatsapp.events import HistoryReceived
 from tests.http.service_setup import targets
@@ -18,6 +19,7 @@ from tests.http.test_statuses import Desk, status
 from tests.support.scripted_server import ScriptedServer, json_answer, takes_messages
 from tests.support.webhook_bodies import (
     DANA,
+    Customer,
     body,
     bubble,
     change,
@@ -56,6 +58,14 @@ async def test_who_was_answered_on_the_phone_does_not_wait(world: World, order: 
     assert await rows(world, world.acme, "SELECT kind, took FROM response_time") == [("first", 60_000)]
     await take(world, body(ACME_NUMBER, inbound(ACME_NUMBER, DANA, text(DANA, "wamid.2", at + 90, "And?"))))
     assert await rows(world, world.acme, "SELECT waiting_since / 1000 FROM conversation") == [(at + 90,)]
+
+
+async def test_an_answer_from_tomorrow_answers_nobody_who_writes_now(world: World) -> None:
+    at = seconds(world, 600)
+    await take(world, body(ACME_NUMBER, inbound(ACME_NUMBER, DANA, text(DANA, "wamid.0", at, "?"))))
+    await take(world, body(ACME_NUMBER, echo("wamid.o", at + 5 * 3600, "!")))
+    await take(world, body(ACME_NUMBER, inbound(ACME_NUMBER, DANA, text(DANA, "wamid.1", at + 60, "And now?"))))
+    assert await rows(world, world.acme, "SELECT waiting_since / 1000 FROM conversation") == [(at + 60,)]
 
 
 async def test_old_reactions_edits_and_deletions_are_laid_over_their_messages(world: World) -> None:
@@ -122,6 +132,32 @@ async def test_an_echo_before_the_answer_is_our_own_message(installation: Path, 
         assert await rows(world, world.acme, "SELECT 1 FROM message_status WHERE message_id IS NOT ?", message_id) == []
         async with world.workspace(world.acme) as workspace:
             assert (await replay(workspace)).differences == ()
+
+
+@pytest.mark.parametrize("told_as", ["an echo", "history"])
+async def test_an_echo_in_another_thread_leaves_it_as_it_was(world: World, told_as: str) -> None:
+    """The number had a new holder: Meta's answer names what stands in the thread of the one before."""
+    at = seconds(world, 600)
+    early = echo("wamid.o", at + 5, "for you") if told_as == "an echo" else remembered(
+        message(Customer("Acme", "15550000001"), "wamid.o", at + 5, type="text", text={"body": "for you"}))
+    await take(world, body(ACME_NUMBER, inbound(ACME_NUMBER, DANA, text(DANA, "wamid.0", at, "?"))))
+    await take(world, body(ACME_NUMBER, early))
+    noor = Customer("Noor", "14155550777")
+    await take(world, body(ACME_NUMBER, inbound(ACME_NUMBER, noor, text(noor, "wamid.1", at, "Hello"))))
+    threads = dict(await rows(world, world.acme, "SELECT contact.phone, conversation.id FROM conversation "
+                              "JOIN contact ON contact.id = contact_id"))
+    assert len(await rows(world, world.acme, "SELECT id FROM message")) == 3
+    async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+        await tx.execute(
+            "INSERT INTO message (id, conversation_id, channel_id, direction, origin, type, status, text, at, "
+            "created_at, attempts) VALUES ('ours', ?, ?, 'out', 'agent', 'text', 'sending', 'for you', ?, ?, 1)",
+            threads[noor.phone], world.acme.channel_id, tx.now, tx.now)
+        await claims.confirm(tx, "ours", world.acme.channel_id, "wamid.o")
+    assert await rows(world, world.acme, "SELECT status FROM message WHERE wamid = 'wamid.o'") == [("sent",)]
+    assert await rows(world, world.acme, "SELECT conversation.id FROM conversation JOIN message "
+                      "ON message.id = last_message_id AND conversation_id <> conversation.id") == []
+    assert await rows(world, world.acme, "SELECT wamid FROM conversation JOIN message ON message.id = last_message_id "
+                      "WHERE conversation.id = ?", threads[DANA.phone]) == [("wamid.0",)]
 
 
 async def test_a_long_memory_holds_nobody_up(world: World) -> None:
