@@ -33,7 +33,7 @@ from chime.db.connection import (
 )
 from chime.db.following import Follower
 from chime.db.long_reads import LongReads
-from chime.db.standing import Standing, open_again
+from chime.db.standing import Standing, in_place_of, open_again
 from chime.db.uninterrupted import to_the_end
 from chime.phone import from_column
 
@@ -215,10 +215,8 @@ class DatabaseFile(_Reads):
         return cls(path, key, open_connection(path, key, writes=False))
 
     def _renew_reader(self) -> None:
-        """The new one first: whoever closes the last connection of a file empties its log, unseen by who follows it."""
-        spoilt, self._connection = self._connection, open_again(self.path, self._key, writes=False)
+        self._connection = in_place_of(self._connection, self.path, self._key, writes=False)
         self._errors.spoilt = False
-        spoilt.close()
 
     async def _sound_writer(self) -> aiosqlite.Connection:
         """The writer, opened when there is none or the one there was is spoilt; who asks holds the lock."""
@@ -325,6 +323,7 @@ class DatabaseFile(_Reads):
             self._key = key
         finally:
             self._connection = open_connection(self.path, self._key, writes=False)
+            self._errors.spoilt = False
             self._checkpoints = Checkpoints(self.path, self._key, self._checkpoints.follower)
             self.long_reads.key = self._key
 

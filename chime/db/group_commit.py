@@ -19,7 +19,7 @@ from typing import Any
 from chime.db.checkpoint import Checkpoints, waiting_pages
 from chime.db.connection import FORGET_PAGES, Key, StorageUnavailable, close_connection, open_connection
 from chime.db.following import Follower
-from chime.db.standing import Standing, open_again
+from chime.db.standing import Standing, in_place_of
 
 _CHUNKS = (64, 16, 4, 1)
 MOST_PENDING = 20_000
@@ -130,11 +130,8 @@ class GroupCommit:
             return waiting_pages(connection)
 
     def _renew(self) -> None:
-        """The new one first: whoever closes the last connection of a file empties its log."""
-        spoilt = self._connection
-        if spoilt is not None:
-            self._connection = open_again(self._path, self._key, writes=True)
-            spoilt.close()
+        if self._connection is not None:
+            self._connection = in_place_of(self._connection, self._path, self._key, writes=True)
         self._errors.spoilt = False
 
     def _insert(self, insert: Insert, rows: list[tuple[Any, ...]]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chime.db.connection import READER_CACHE, SPARING_CACHE, Key, StorageUnavailable
-from chime.db.standing import Standing, open_again
+from chime.db.standing import Standing, in_place_of, open_again
 from chime.db.uninterrupted import to_the_end
 
 Row = tuple[Any, ...]
@@ -55,10 +55,11 @@ class LongReads:
                 timer.cancel()
 
     def _open(self) -> None:
-        spoilt, self._connection = self._connection, open_again(self._path, self.key, writes=False)
+        if self._connection is None:
+            self._connection = open_again(self._path, self.key, writes=False)
+        else:
+            self._connection = in_place_of(self._connection, self._path, self.key, writes=False)
         self._errors.spoilt = False
-        if spoilt is not None:
-            spoilt.close()
 
     def _read(self, sql: str, values: tuple[Any, ...], keep: str) -> tuple[list[Row], bool]:
         found: list[Row] = []

@@ -58,13 +58,16 @@ async def _by_callback(tx: Transaction, channel_id: str, key: bytes, event: Stat
         return None
     # Only of the last attempt, and not while another one waits: a repeated status of a send that failed must not
     # give its id to the message that a person is sending again. But when that person was in doubt about it, this is
-    # the word they waited for: the first one left, so the second need not. And where a person gave up on it, Meta
-    # knows better: it is a doubt once more, which this status settles.
+    # the word they waited for: the first one left, so the second need not; an upload that failed since then counts as
+    # an attempt, but Meta never gave it an id. And where a person gave up on it, Meta knows better: it is a doubt once
+    # more, which this status settles.
     message_id, attempt = token
     if not await tx.value(
-            "SELECT 1 FROM message WHERE id = ? AND channel_id = ? AND wamid IS NULL AND direction = 'out' "
-            "AND attempts = ? AND (status <> 'queued' OR (settled_as = 'resend' "
-            "AND ? IN ('sent', 'delivered', 'read', 'played')))", message_id, channel_id, attempt, event.status):
+            "SELECT 1 FROM message WHERE id = ?1 AND channel_id = ?2 AND wamid IS NULL AND direction = 'out' "
+            "AND ((status <> 'queued' AND attempts = ?3) OR (status = 'queued' AND settled_as = 'resend' "
+            "AND attempts >= ?3 AND ?4 IN ('sent', 'delivered', 'read', 'played') AND NOT EXISTS "
+            "(SELECT 1 FROM message_status WHERE wamid = ?5 AND message_id = ?1)))",
+            message_id, channel_id, attempt, event.status, event.wamid):
         return None
     was_echoed = await echoes.take_over(tx, message_id, channel_id, event.wamid)
     await tx.execute("UPDATE message SET wamid = ?, status = CASE WHEN status = 'failed' AND settled_as = 'failed' "

@@ -13,7 +13,7 @@ import pytest
 
 from chime.clock import HOUR, MINUTE
 from chime.errors import Refused
-from chime.inbox import Message, list_pane
+from chime.inbox import Message, claims, list_pane
 from chime.inbox.doubts import settle
 from chime.inbox.jobs import forget_claims
 from chime.inbox.model import Settlement
@@ -229,13 +229,18 @@ async def hold(world: World, until_at: int | None) -> None:
         await tx.execute("UPDATE channel SET paused_until = ?", until_at)
 
 
-async def test_the_word_that_comes_while_the_second_one_waits_keeps_it_back(world: World) -> None:
+@pytest.mark.parametrize("failed_uploads", [0, 2])
+async def test_the_word_that_comes_while_the_second_one_waits_keeps_it_back(world: World, failed_uploads: int) -> None:
+    """Also when its file could not be uploaded meanwhile, which counts as attempts."""
     maya, kim = await talk(world), await world.session("kim")
     message = await doubt(maya, taken=True)
     await hold(world, world.clock.now() + HOUR)
     await say(kim, maya, message, "resend")
     assert (await one(maya, message.id)).status == "queued"
     token = await token_of(maya)
+    for _ in range(failed_uploads):
+        async with world.workspace(world.acme) as workspace, workspace.ingest("test") as tx:
+            await claims.upload_failed(tx, message.id, was_there=True)
     await tell(maya, "wamid.first", "failed", token, errors=[{"code": 131026}])
     waiting = await one(maya, message.id)
     assert (waiting.status, waiting.wamid) == ("queued", None), "the first one failed, so the second is wanted"
