@@ -22,12 +22,13 @@ import pytest
 
 from chime.backups import BackupState
 from chime.checked import Check, State
-from chime.clock import DAY, MINUTE, SECOND
+from chime.clock import DAY, HOUR, MINUTE, SECOND
 from chime.config import MailServer
 from chime.doctor import machinery
 from chime.trust import Finding
 from chime.trust import State as Claim
 from tests.http.doctor_setup import commanded, doctor, look, not_in_order
+from tests.http.inbox_setup import talk
 from tests.support.tls_proxy import Certificates, Proxy, tls_proxy
 from tests.support.world import World, free_port, running_world
 
@@ -197,6 +198,19 @@ async def test_work_that_waits_too_long(world: World, monkeypatch: pytest.Monkey
         async with workspace.journal_db.transaction() as tx:
             await tx.execute("DELETE FROM webhook_body WHERE key = x'01'")
     assert (await look(world, ""))["queue"].state is State.OK
+
+
+async def test_messages_wait_for_a_true_pause_of_their_number_only(world: World) -> None:
+    maya, kim, paused = await talk(world), await world.session("kim"), "UPDATE channel SET paused_until = ?"
+    async with world.workspace(world.acme) as workspace:
+        for until, state in ((HOUR, State.OK), (30 * DAY, FAIL)):  # the second one was set by a clock that was ahead
+            async with workspace.ingest("test") as tx:
+                await tx.execute(paused, tx.now + HOUR)
+            waiting = await maya.reply(kim, "soon")
+            async with workspace.ingest("test") as tx:
+                await tx.execute(paused, tx.now + until)
+                await tx.execute("UPDATE message SET next_attempt_at = ? WHERE id = ?", tx.now - HOUR, waiting.id)
+            assert (await look(world, ""))["queue"].state is state
 
 
 async def test_a_broken_claim_and_a_check_that_fails_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
