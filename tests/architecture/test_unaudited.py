@@ -30,6 +30,7 @@ INGESTS = {
     "chime.handover.run": "how far the making of a file came; its begin and end are audited",
     "chime.inbound.actions": "what belongs to nobody, parked as it came",
     "chime.inbound.jobs": "webhooks; the journal is their log",
+    "chime.inbound.parked_watch": "what was delivered or dismissed a month ago; what is lost is audited",
     "chime.inbound.proof_jobs": "counts and what a replay found; both follow from the journal",
     "chime.inbox.delivery": "how far a send came; the send journal is its log",
     "chime.inbox.block_jobs": "what Meta said of a block that a person made, and when it is asked again",
