@@ -29,8 +29,9 @@ class Recognised(msgspec.Struct, frozen=True):
     absorbed: tuple[str, ...] = ()
 
 
-async def recognise(tx: Transaction, person: Person) -> Recognised:
-    """The contact behind a WhatsApp sender, made when new; what the payload tells anew is remembered.
+async def recognise(tx: Transaction, person: Person, at: int | None = None) -> Recognised:
+    """The contact behind a WhatsApp sender, made when new; what the payload tells anew is remembered. `at` is when
+    they came, now when not given.
 
     A payload that carries both number and user id links the two. When they belonged to two contacts until now, the
     one with the number stays and absorbs the other. A number that changed hands does not make two people one.
@@ -39,7 +40,7 @@ async def recognise(tx: Transaction, person: Person) -> Recognised:
     user_owner = await queries.by_identity(tx, user_id=person.user_id) if person.user_id else None
     if phone_owner and user_owner and await former_ids.wrote_before(tx, person, phone_owner, user_owner):
         person, phone_owner = msgspec.structs.replace(person, phone=None), None
-    elif phone_owner and user_owner is None and await former_ids.has_a_new_holder(tx, person, phone_owner):
+    elif phone_owner and user_owner is None and await former_ids.has_a_new_holder(tx, person, at or tx.now):
         phone_owner = None
     contact_id = phone_owner or user_owner
     if contact_id is None and person.parent_user_id:
@@ -90,8 +91,9 @@ async def _lead(tx: Transaction, contact_id: str, person: Person) -> None:
     for kind, value in (("phone", person.phone), ("user_id", person.user_id)):
         if value:
             await tx.execute("INSERT INTO contact_identity (kind, value, contact_id, created_at) VALUES (?, ?, ?, ?) "
-                             "ON CONFLICT (kind, value) DO UPDATE SET contact_id = excluded.contact_id "
-                             "WHERE contact_id <> excluded.contact_id", kind, value, contact_id, tx.now)
+                             "ON CONFLICT (kind, value) DO UPDATE SET contact_id = excluded.contact_id, "
+                             "given_up_at = NULL WHERE contact_id <> excluded.contact_id",
+                             kind, value, contact_id, tx.now)
 
 
 async def absorb(tx: Transaction, *, kept: str, gone: str) -> None:
@@ -116,13 +118,14 @@ async def absorb(tx: Transaction, *, kept: str, gone: str) -> None:
     await tx.audit("contact.merged", "contact", kept, absorbed=gone)
 
 
-async def update_identity(tx: Transaction, *, known: Person, new: Person) -> Recognised:
-    """A person's number or user id changed: the contact stays, the new ids lead to it, the former ones still do.
+async def update_identity(tx: Transaction, *, known: Person, new: Person, at: int) -> Recognised:
+    """A person's number or user id changed, at that moment: the contact stays, the new ids lead to it, the former ones
+    still do. What somebody gave up before is whose the news says it is, be it the same person again.
 
     The news may come before anything else of this person, or after messages under the new ids made a contact of
     their own. Somebody of whom we know nothing but this is in no list until they write.
     """
-    owners = (await queries.by_identity(tx, phone=new.phone), await queries.by_identity(tx, user_id=new.user_id))
+    owners = (await _owner(tx, "phone", new.phone, at), await _owner(tx, "user_id", new.user_id, at))
     present = await former_ids.without_them(tx, new, *owners)
     contact_id = await queries.by_identity(tx, phone=known.phone, user_id=known.user_id)
     absorbed: tuple[str, ...] = ()
@@ -155,11 +158,19 @@ async def update_identity(tx: Transaction, *, known: Person, new: Person) -> Rec
         await _heed_earlier_refusal(tx, contact_id, known)
     await _lead(tx, contact_id, known)
     await _lead(tx, contact_id, new)
+    await former_ids.give_up(tx, contact_id, known, new, at)
     await tx.execute("UPDATE contact SET phone = coalesce(?2, phone), user_id = coalesce(?3, user_id), "
                      "parent_user_id = coalesce(?4, parent_user_id), updated_at = ?5 WHERE id = ?1",
                      contact_id, present.phone, present.user_id, present.parent_user_id, tx.now)
     await tx.audit("contact.identity_changed", "contact", contact_id)
     return Recognised(contact_id, absorbed)
+
+
+async def _owner(tx: Transaction, kind: str, value: str | None, at: int) -> str | None:
+    """Whose this was at that moment, and nobody's when it was given up before."""
+    if value is None or await former_ids.was_given_up(tx, kind, value, at):
+        return None
+    return await queries.by_identity(tx, **{kind: value})
 
 
 async def _give_up_ids(tx: Transaction, contact_id: str, new: Person) -> None:

@@ -10,15 +10,7 @@ import msgspec
 
 from chime.db import Db
 from chime.whatsapp import Person
-
-# A number given up by Meta's own news, of somebody of whom an id of that time is known. A contact that was made of
-# several may have a second number that nobody gave up.
-_GIVEN_UP = (
-    "SELECT 1 FROM contact WHERE id = ?1 AND phone IS NOT ?2 AND EXISTS (SELECT 1 FROM contact_identity "
-    "WHERE contact_id = ?1 AND kind = 'user_id' AND value IS NOT contact.user_id) "
-    "AND EXISTS (SELECT 1 FROM audit_event WHERE object_kind = 'contact' AND object_id = ?1 "
-    "AND action = 'contact.identity_changed') AND NOT EXISTS (SELECT 1 FROM audit_event "
-    "WHERE object_kind = 'contact' AND object_id = ?1 AND action = 'contact.merged')")
+from chime.workspaces import Transaction
 
 
 async def without_them(db: Db, person: Person, phone_owner: str | None, user_owner: str | None) -> Person:
@@ -32,10 +24,28 @@ async def without_them(db: Db, person: Person, phone_owner: str | None, user_own
     return msgspec.structs.replace(person, phone=phone, user_id=user_id)
 
 
-async def has_a_new_holder(db: Db, person: Person, phone_owner: str) -> bool:
-    """Whether this number was given up by whom it leads to, and an id that nobody had says that somebody else has it
-    now. What its former holder wrote before comes with an id of theirs."""
-    return person.user_id is not None and bool(await db.value(_GIVEN_UP, phone_owner, person.phone))
+async def has_a_new_holder(db: Db, person: Person, at: int) -> bool:
+    """Whether this number was given up before that moment, and an id that nobody had says that somebody else has it
+    now. What its former holder wrote before is older, or comes with an id of theirs."""
+    return person.user_id is not None and await was_given_up(db, "phone", person.phone, at)
+
+
+async def was_given_up(db: Db, kind: str, value: str | None, before: int) -> bool:
+    """Whether Meta said so of an earlier moment than this, and whom it leads to has not got it again since."""
+    return bool(await db.value("SELECT 1 FROM contact_identity JOIN contact ON contact.id = contact_id WHERE kind = ? "
+                               "AND value = ? AND given_up_at < ? AND iif(kind = 'phone', phone, user_id) IS NOT value",
+                               kind, value, before))
+
+
+async def give_up(tx: Transaction, contact_id: str, known: Person, new: Person, at: int) -> None:
+    """News of that moment: what this contact was known by and the news does not name anew is theirs no longer."""
+    for kind, value, now in (("phone", known.phone, new.phone), ("user_id", known.user_id, new.user_id)):
+        if value and now and value != now:
+            await tx.execute("UPDATE contact_identity SET given_up_at = max(coalesce(given_up_at, 0), ?) "
+                             "WHERE kind = ? AND value = ? AND contact_id = ?", at, kind, value, contact_id)
+        if now:
+            await tx.execute("UPDATE contact_identity SET given_up_at = NULL WHERE kind = ? AND value = ? "
+                             "AND contact_id = ? AND given_up_at < ?", kind, now, contact_id, at)
 
 
 async def wrote_before(db: Db, person: Person, phone_owner: str, user_owner: str) -> bool:

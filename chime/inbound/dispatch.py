@@ -159,7 +159,7 @@ async def _preference(tx: Transaction, event: PreferenceChanged) -> None:
     wish = _wish(event)
     if wish is None or not event.person.is_known:
         return
-    contact_id = await inbox.recognise(tx, event.person)
+    contact_id = await inbox.recognise(tx, event.person, event.at)
     await contacts.record_consent(tx, contact_id, wish, source="WhatsApp",
                                   evidence=f"user_preferences: {event.value}", at=event.at)
 
@@ -177,7 +177,7 @@ async def _sync(tx: Transaction, event: ContactSynced) -> None:
     """An entry of the phone's address book names a person, unless the team gave a name already."""
     if event.action != "add" or not event.person.is_known:
         return
-    contact_id = await inbox.recognise(tx, event.person)
+    contact_id = await inbox.recognise(tx, event.person, event.at)
     await tx.execute("UPDATE contact SET name = ? WHERE id = ? AND name = ''",
                      event.full_name or event.first_name or "", contact_id)
 

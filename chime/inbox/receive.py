@@ -100,12 +100,13 @@ async def _known(tx: Transaction, channel_id: str, wamid: str) -> bool:
 async def _sender(tx: Transaction, event: MessageReceived | MessageReacted) -> str:
     if event.group_id:
         return await contacts.recognise_group(tx, event.group_id)
-    return await recognise(tx, event.sender)
+    return await recognise(tx, event.sender, event.at)
 
 
-async def recognise(tx: Transaction, person: Person) -> str:
-    """The contact behind a person; the threads of contacts that turn out to be the same person go on under it."""
-    return await _with_threads(tx, await contacts.recognise(tx, person))
+async def recognise(tx: Transaction, person: Person, at: int) -> str:
+    """The contact behind a person who came at that moment; the threads of contacts that turn out to be the same person
+    go on under it."""
+    return await _with_threads(tx, await contacts.recognise(tx, person, at))
 
 
 async def _with_threads(tx: Transaction, found: contacts.Recognised) -> str:
@@ -218,9 +219,10 @@ async def change_identity(tx: Transaction, channel_id: str, event: IdentityChang
     known = Person(phone=event.previous_phone or event.sender.phone,
                    user_id=event.previous_user_id or event.sender.user_id)
     if event.kind == "identity":
-        contact_id = await recognise(tx, event.sender) if event.sender.is_known else None
+        contact_id = await recognise(tx, event.sender, event.at) if event.sender.is_known else None
     else:
-        contact_id = await _with_threads(tx, await contacts.update_identity(tx, known=known, new=event.new))
+        contact_id = await _with_threads(tx, await contacts.update_identity(tx, known=known, new=event.new,
+                                                                          at=event.at or tx.now))
     if contact_id is None:
         return
     thread_id = await tx.value("SELECT id FROM conversation WHERE channel_id = ? AND contact_id = ?",
@@ -233,7 +235,7 @@ async def call(tx: Transaction, channel_id: str, event: CallReceived) -> None:
     """A call opens the window and leaves a line in the thread; Chime does not answer calls."""
     if not event.person.is_known:
         return
-    contact_id = await recognise(tx, event.person)
+    contact_id = await recognise(tx, event.person, event.at)
     # A call of ours, by whatever app, is nobody's coming.
     comes = event.user_initiated is not False and not await blocking.meets_blocked(tx, contact_id, channel_id)
     thread = await reopening.customer_came(tx, channel_id, contact_id, at=event.at, reopen=comes)
@@ -302,7 +304,7 @@ def _history_status(old: HistoryMessage) -> Status:
 
 async def _insert_old(tx: Transaction, channel_id: str, event: MessageEchoed | HistoryMessage, person: Person,
                       origin: Origin, direction: Direction, status: Status) -> None:
-    contact_id = await recognise(tx, person)
+    contact_id = await recognise(tx, person, event.at)
     thread = await open_thread(tx, channel_id, contact_id, at=event.at, reopen=False)
     media_id = await _media(tx, channel_id, event.type, event.media, event.at)
     message_id = tx.new_id()

@@ -310,7 +310,7 @@ CREATE TABLE contact_identity (
     kind TEXT NOT NULL,
     value TEXT NOT NULL,
     contact_id TEXT NOT NULL REFERENCES contact(id),
-    created_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL, given_up_at INTEGER,
     PRIMARY KEY (kind, value)
 ) STRICT, WITHOUT ROWID;
 
